@@ -1,0 +1,40 @@
+"""What can go wrong, and the exit code each kind ends with."""
+
+from __future__ import annotations
+
+USER_INPUT = 2
+NON_FINITE = 3
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+class GantrainError(ValueError):
+    """Something the user can fix: shown as `key: reason; remedy`, never as a traceback.
+
+    `key` is the configuration key, option or path at fault, `reason` says what is wrong with it and
+    `remedy` what to type instead (empty where the reason already says it).
+    """
+
+    exit_code = USER_INPUT
+
+    def __init__(self, key: str, reason: str, remedy: str = "") -> None:
+        self.key, self.reason, self.remedy = key, reason, remedy
+        head = f"{key}: {reason}" if key else reason
+        super().__init__(f"{head}\n  {remedy}" if remedy else head)
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return type(self), (self.key, self.reason, self.remedy)  # launchers send it between processes
+
+
+class NonFiniteError(GantrainError):
+    """A loss or gradient became infinite or NaN; the weights were not moved."""
+
+    exit_code = NON_FINITE
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM after the checkpoint was written; a KeyboardInterrupt, so that a sweep ends too."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
