@@ -1,0 +1,126 @@
+"""Checkpoints: written whole or not at all, loadable without running anything that is in them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gantrain.errors import GantrainError
+from gantrain.files import CHECKPOINTS, numbered
+from gantrain.train.cadence import is_due
+from gantrain.train.state import TrainingState
+
+FORMAT = 1
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Writes beside `path`, flushes to the disk, then renames.
+
+    Raises:
+        OSError: ENOSPC on a full disk; what was saved before is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with open(partial, "wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except RuntimeError as error:  # PyTorch's writer hides the reason
+        partial.unlink(missing_ok=True)
+        if shutil.disk_usage(path.parent).free < 2**20:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY) if hasattr(os, "O_DIRECTORY") else None
+    if folder is not None:  # the rename itself, where folders can be flushed
+        os.fsync(folder)
+        os.close(folder)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint, on the CPU.
+
+    Raises:
+        GantrainError: it cannot be read, holds more than plain values and tensors, or is not gantrain's.
+    """
+    others = [other for other in numbered(path.parent, "pt") if other != path]
+    remedy = f"take another: {others[-1]}" if others else "there is no other checkpoint beside it"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = "is damaged or holds code: only plain values and tensors are loaded"
+        raise GantrainError(str(path), reason, remedy) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise GantrainError(str(path), "cannot be read: damaged or not a checkpoint", remedy) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise GantrainError(str(path), "is not a checkpoint of this version of gantrain", remedy)
+    return content
+
+
+def newest(run: Path) -> Path | None:
+    """The checkpoint with the highest step, if there is one."""
+    found = numbered(run / CHECKPOINTS, "pt")
+    return found[-1] if found else None
+
+
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
+    """A mismatch of names or shapes means that the checkpoint belongs to other networks."""
+    try:
+        yield
+    except (RuntimeError, KeyError, ValueError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = f"does not fit this run's networks ({lines[min(1, len(lines) - 1)][:160]})"
+        raise GantrainError(str(path), reason, "a checkpoint belongs to the run that wrote it") from error
+
+
+def restore(state: TrainingState, content: dict[str, Any], path: Path) -> None:
+    """Puts a checkpoint into the state.
+
+    Raises:
+        GantrainError: it belongs to other networks.
+    """
+    with _fitting(path):
+        state.load_state_dict(content["state"])
+
+
+def load_generator(network: nn.Module, content: dict[str, Any], path: Path) -> None:
+    """Puts the averaged generator of a checkpoint into `network`.
+
+    Raises:
+        GantrainError: it belongs to another network.
+    """
+    with _fitting(path):
+        network.load_state_dict(content["state"]["ema"])
+
+
+class Checkpoints:
+    """Saves the state when it is time, and keeps the newest `keep`."""
+
+    def __init__(self, run: Path, config: dict[str, Any], every: int, keep: int, total: int) -> None:
+        self.run, self.config, self.every, self.keep, self.total = run, config, every, keep, total
+
+    def after_step(self, state: TrainingState) -> None:
+        if is_due(state.step, self.every, self.total):
+            self.save(state)
+
+    def save(self, state: TrainingState) -> Path:
+        path = self.run / CHECKPOINTS / f"{state.step:08d}.pt"
+        if not path.exists():
+            save(path, {"format": FORMAT, "config": self.config, "state": state.state_dict()})
+        for old in numbered(path.parent, "pt")[: -self.keep]:
+            old.unlink()
+        return path

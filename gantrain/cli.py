@@ -1,0 +1,243 @@
+"""The entry point: which command, and what exit code its errors end with. No torch here."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import main as hydra_main
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from gantrain import __version__
+from gantrain.compose import CONFIG_NAME, explain
+from gantrain.config import config_dir
+from gantrain.errors import INTERRUPTED, GantrainError, Interrupted
+
+Arguments = argparse.Namespace
+
+# Errors of the file system that the user can do something about.
+FILE_ERRORS = {
+    errno.ENOSPC: "free some space, then go on with: gantrain resume RUN",
+    errno.EDQUOT: "free some space, then go on with: gantrain resume RUN",
+    errno.EACCES: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
+    errno.EPERM: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
+    errno.EROFS: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
+    errno.ENOTDIR: "choose another directory, e.g. hydra.run.dir=DIR",
+    errno.EEXIST: "choose another directory, e.g. hydra.run.dir=DIR",
+    errno.ENOENT: "check the path",
+    errno.ENAMETOOLONG: "choose a shorter path",
+}
+
+
+def _resume(arguments: Arguments) -> None:
+    from gantrain.commands.resume import resume
+
+    resume(arguments.run, arguments.overrides)
+
+
+def _sample(arguments: Arguments) -> None:
+    from gantrain.commands.sample import sample
+
+    options = {key: value for key, value in vars(arguments).items() if key not in ("command", "run")}
+    sample(arguments.run, **options)
+
+
+def _inspect(arguments: Arguments) -> None:
+    from gantrain.commands.inspect import inspect
+
+    inspect(arguments.overrides, arguments.out)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+_count.__name__ = "positive whole number"  # argparse names the type by this
+
+RUN = (("run",), {"metavar": "RUN", "help": "a run directory, a checkpoint file, or `latest`"})
+
+
+@dataclass(frozen=True)
+class Command:
+    """A word in argv[1]: what it does and the arguments argparse is to read."""
+
+    run: Callable[[Arguments], None]
+    help: str
+    arguments: tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
+
+
+COMMANDS = {
+    "resume": Command(
+        _resume,
+        "go on exactly where RUN stopped, with RUN's own saved config",
+        (RUN, (("overrides",), {"nargs": "*", "metavar": "key=value", "help": "e.g. train.steps=4000"})),
+    ),
+    "sample": Command(
+        _sample,
+        "draw pictures with RUN's averaged generator",
+        (
+            RUN,
+            (("-n", "--count"), {"type": _count, "default": 64, "help": "how many pictures, or rows of a walk (64)"}),
+            (("--seed",), {"type": int, "default": 0, "help": "same seed, same pictures (0)"}),
+            (
+                ("--format",),
+                {"choices": ("grid", "png", "npz"), "default": "grid", "help": "one grid, single files, or an array"},
+            ),
+            (("--walk",), {"type": _count, "metavar": "FRAMES", "help": "a grid of walks from one picture to another"}),
+            (("--class",), {"dest": "label", "metavar": "K", "help": "only this class, by number or name"}),
+            (("--out",), {"type": Path, "metavar": "DIR", "help": "where to (RUN/samples/drawn)"}),
+            (("--device",), {"default": "auto", "help": "auto, cpu, cuda or mps"}),
+        ),
+    ),
+    "inspect": Command(
+        _inspect,
+        "what the data is, before a run is paid for",
+        (
+            (("overrides",), {"nargs": "*", "metavar": "key=value", "help": "e.g. data=folder data.root=DIR"}),
+            (("--out",), {"type": Path, "metavar": "FILE", "help": "where the preview goes (outputs/inspect/...png)"}),
+        ),
+    ),
+}
+
+
+def _parser(name: str) -> argparse.ArgumentParser:
+    command = COMMANDS[name]
+    parser = argparse.ArgumentParser(prog=f"gantrain {name}", description=command.help)
+    for flags, options in command.arguments:
+        parser.add_argument(*flags, **options)
+    return parser
+
+
+def _version() -> None:
+    import torch
+
+    from gantrain.build import choose_device
+    from gantrain.commands.train import describe_device
+
+    print(f"gantrain {__version__}, torch {torch.__version__}, {describe_device(choose_device('auto'))}")
+
+
+def _train() -> None:
+    """Training is plain Hydra; `-m` calls the job once per combination, here or in a launcher's process."""
+    failed: list[Exception] = []
+
+    @hydra_main(version_base="1.3", config_path=config_dir(), config_name=CONFIG_NAME)
+    def job(cfg: DictConfig) -> None:
+        try:
+            _train_once(cfg)
+        except Exception as error:
+            # a sweep keeps every failed job's exception, and its frames would keep that job's networks
+            traceback.clear_frames(error.__traceback__)
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise  # the others still run; Hydra raises the first one when all are done
+            failed.append(error)  # raised here, Hydra would print a line of its own about it
+
+    job()
+    if failed:
+        raise failed[0]
+
+
+def _train_once(cfg: DictConfig) -> None:
+    from gantrain.config import check_skeleton
+
+    hydra = HydraConfig.get()
+    directory = Path(hydra.runtime.output_dir)
+    in_sweep = hydra.mode == RunMode.MULTIRUN
+    chosen = {override.lstrip("+").partition("=")[0] for override in hydra.overrides.task}
+    try:
+        if not in_sweep:
+            check_skeleton(cfg)  # before torch is imported: this answer comes at once
+        from gantrain.commands.train import train
+
+        train(cfg, directory, chosen, in_sweep)
+    finally:
+        if not any(override.startswith("hydra.run.dir") for override in hydra.overrides.hydra):
+            _remove_if_empty(directory)
+
+
+def _remove_if_empty(directory: Path) -> None:
+    """What Hydra made before gantrain could refuse."""
+    for folder in (directory, directory.parent):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _dispatch(argv: Sequence[str]) -> None:
+    first = argv[0] if argv else ""
+    if first == "--version":
+        _version()
+    elif first in COMMANDS:
+        arguments = _parser(first).parse_args(argv[1:])
+        COMMANDS[first].run(arguments)
+    elif first and first[0].isalpha() and "=" not in first:
+        close = difflib.get_close_matches(first, COMMANDS, 1, 0.5)
+        listed = ", ".join(COMMANDS)
+        hint = "training is the bare command: gantrain" if first == "train" else ""
+        hint = hint or (f"did you mean gantrain {close[0]}?" if close else "")
+        raise GantrainError(first, "no such command", f"{hint} commands: {listed}; training: gantrain key=value".strip())
+    else:
+        _train()
+
+
+def main() -> None:
+    """Runs the command line and exits: 0 done, 2 the user's input, 3 non-finite, 130/143 stopped, 1 our fault."""
+    sys.exit(_guarded(sys.argv[1:]))
+
+
+def _guarded(argv: Sequence[str]) -> int:
+    wants_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands us the exception instead of printing and exiting
+    try:
+        _dispatch(argv)
+        return 0
+    except Interrupted as stopped:
+        return _say(str(stopped), stopped.exit_code)
+    except KeyboardInterrupt:
+        return _say("interrupted", INTERRUPTED)
+    except (GantrainError, HydraException, OmegaConfBaseException, OSError) as error:
+        friendly = _friendly(error, argv)
+        if wants_trace or friendly is None:
+            traceback.print_exc()
+            return getattr(friendly, "exit_code", 1)
+        return friendly.exit_code if getattr(error, "reported", False) else _say(f"error: {friendly}", friendly.exit_code)
+    except Exception as error:
+        if not getattr(error, "reported", False):
+            traceback.print_exc()
+        return 1
+    finally:
+        if not wants_trace:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+
+
+def _friendly(error: Exception, argv: Sequence[str]) -> GantrainError | None:
+    """The user's side of an error; None if it is ours."""
+    if isinstance(error, GantrainError):
+        return error
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        remedy = FILE_ERRORS.get(error.errno or 0)
+        if remedy is None:
+            return None
+        return GantrainError(str(error.filename or "files"), error.strerror or "cannot be used", remedy)
+    return explain(error, argv)
+
+
+def _say(text: str, code: int) -> int:
+    print(f"gantrain: {text}", file=sys.stderr)
+    return code
+
+

@@ -1,0 +1,163 @@
+"""gantrain sample: pictures from a trained run."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from gantrain import build, checkpoint, files, pictures
+from gantrain.commands.resume import saved_config
+from gantrain.errors import GantrainError
+from gantrain.networks.latent import Latent
+
+MOST_IN_A_GRID = 4096
+WALK_ROWS = 8
+BAR_FROM = 2000  # pictures from which a progress bar is worth its line
+
+
+class Artist:
+    """The averaged generator of a run, with its latent and classes."""
+
+    def __init__(self, name: str, device: str) -> None:
+        self.run, chosen = files.find_run(name)
+        path = chosen or checkpoint.newest(self.run)
+        if path is None:
+            raise GantrainError(str(self.run), "has no checkpoint to draw from", "let it train to its first checkpoint")
+        cfg, facts = saved_config(self.run)
+        build.find_user_classes()
+        build.check_device(device)
+        self.device = build.choose_device(device)
+        self.data = build.DataFacts(**{**facts, "class_names": tuple(facts["class_names"])})
+        self.latent: Latent = build.make_latent(cfg)
+        self.num_classes = self.data.num_classes if cfg.condition.kind == "class" else 0
+        nets = build.make_networks(cfg, self.data, self.device)
+        self.network: nn.Module = nets.generator.eval().requires_grad_(False)
+        content = checkpoint.load(path)
+        self.step = int(content["state"]["step"])
+        checkpoint.load_generator(self.network, content, path)
+
+    def label(self, name: str) -> int:
+        """The number of a class given by number or name."""
+        if not self.num_classes:
+            raise GantrainError("--class", "this run was trained without classes", "train with condition=class")
+        names = list(self.data.class_names) or [str(k) for k in range(self.num_classes)]
+        if name in names:
+            return names.index(name)
+        if name.isdecimal() and int(name) < self.num_classes:
+            return int(name)
+        raise GantrainError("--class", f"no such class: '{name}'", f"classes: {', '.join(names)}")
+
+    def draw(self, count: int, seed: int, label: int | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """uint8 pictures and their labels in blocks; without a label, the classes take turns."""
+        done = 0
+        for z in pictures.latent_blocks(self.latent, count, seed, self.device):
+            labels = None
+            if self.num_classes:
+                turns = torch.arange(done, done + len(z), device=self.device) % self.num_classes
+                labels = turns if label is None else torch.full_like(turns, label)
+            yield pictures.draw(self.network, z, labels), labels
+            done += len(z)
+
+
+def sample(
+    name: str,
+    count: int,
+    seed: int = 0,
+    format: str = "grid",
+    walk: int | None = None,
+    label: str | None = None,
+    out: Path | None = None,
+    device: str = "auto",
+) -> None:
+    """Draws and saves; same seed, same pictures on the same machine.
+
+    Args:
+        name: run directory, checkpoint file or `latest`.
+        count: pictures, or rows of a walk.
+        format: grid, png or npz.
+        walk: frames of an interpolation.
+        label: one class, by number or name.
+        out: directory for the pictures.
+
+    Raises:
+        GantrainError: no such run, class or checkpoint.
+    """
+    artist = Artist(name, device)
+    folder = out or artist.run / files.SAMPLES / "drawn"
+    number = None if label is None else artist.label(label)
+    suffix = f"{artist.step:08d}-seed{seed}" + (f"-class{number}" if number is not None else "")
+    if walk is not None:
+        done = save_walk(artist, min(count, WALK_ROWS), walk, seed, number, folder / f"walk-{suffix}.png")
+    else:
+        done = WRITERS[format](artist, count, seed, number, folder, suffix)
+    print(done)
+
+
+def save_walk(artist: Artist, rows: int, frames: int, seed: int, label: int | None, path: Path) -> str:
+    z = pictures.walk(artist.latent, rows, frames, seed, artist.device)
+    labels = None
+    if artist.num_classes:
+        per_row = torch.arange(rows, device=artist.device) % artist.num_classes
+        labels = (per_row if label is None else torch.full_like(per_row, label)).repeat_interleave(frames)
+    pictures.save(pictures.grid(pictures.draw(artist.network, z, labels), frames), path)
+    return f"{rows} walks of {frames} frames: {path}"
+
+
+def save_grid(artist: Artist, count: int, seed: int, label: int | None, folder: Path, suffix: str) -> str:
+    if count > MOST_IN_A_GRID:
+        raise GantrainError("-n", f"a grid holds at most {MOST_IN_A_GRID} pictures, got {count}", "--format png or npz")
+    path = folder / f"grid-{suffix}.png"
+    if artist.num_classes and label is None:
+        z, labels, columns = pictures.fixed_latents(artist.latent, count, artist.num_classes, seed, artist.device)
+        images = pictures.draw(artist.network, z, labels)
+    else:
+        images, columns = torch.cat([i for i, _ in artist.draw(count, seed, label)]), pictures.columns_for(count)
+    pictures.save(pictures.grid(images, columns), path)
+    return f"{len(images)} pictures: {path}"
+
+
+def save_files(artist: Artist, count: int, seed: int, label: int | None, folder: Path, suffix: str) -> str:
+    folder = folder / suffix
+    with progress(count) as bar:
+        done = 0
+        for images, _ in artist.draw(count, seed, label):
+            for image in images:
+                pictures.save(image, folder / f"{done:06d}.png")
+                done += 1
+            bar.update(len(images))
+    return f"{count} pictures: {folder}"
+
+
+def save_array(artist: Artist, count: int, seed: int, label: int | None, folder: Path, suffix: str) -> str:
+    """`images` uint8 N x H x W x C and, with classes, `labels` int64 N; written block by block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"samples-{suffix}.npz"
+    partial = path.with_name(f".{path.name}.partial")
+    size, channels = artist.data.image_size, artist.data.channels
+    all_labels = []
+    with zipfile.ZipFile(partial, "w") as archive, progress(count) as bar:
+        with archive.open("images.npy", "w", force_zip64=True) as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, channels)}
+            np.lib.format.write_array_header_1_0(file, header)
+            for images, labels in artist.draw(count, seed, label):
+                file.write(images.permute(0, 2, 3, 1).contiguous().cpu().numpy().tobytes())
+                all_labels += [] if labels is None else labels.tolist()
+                bar.update(len(images))
+        if all_labels:
+            with archive.open("labels.npy", "w") as file:
+                np.lib.format.write_array(file, np.asarray(all_labels, dtype=np.int64))
+    partial.replace(path)
+    return f"{count} pictures, uint8 N x H x W x C: {path}"
+
+
+WRITERS = {"grid": save_grid, "png": save_files, "npz": save_array}
+
+
+def progress(count: int) -> tqdm:  # type: ignore[type-arg]
+    return tqdm(total=count, unit="picture", disable=True if count < BAR_FROM else None)

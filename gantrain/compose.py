@@ -1,0 +1,155 @@
+"""Hydra's errors in plain words, and composition for commands that do not train."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gantrain.config import GROUPS, config_dir, flatten, options_of, unknown_key
+from gantrain.errors import GantrainError
+
+CONFIG_NAME = "train"
+
+OmegaConf.register_new_resolver("gantrain_id", lambda: secrets.token_hex(2), use_cache=True, replace=True)
+
+
+def composed(overrides: Sequence[str] = ()) -> DictConfig:
+    """The configuration that the command line would give.
+
+    Raises:
+        GantrainError: what Hydra refuses, in plain words.
+    """
+    try:
+        with initialize_config_dir(config_dir(), version_base="1.3"):
+            return compose(CONFIG_NAME, list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain(error, overrides) from error
+
+
+def explain(error: Exception, overrides: Sequence[str]) -> GantrainError:
+    """What a person needs to know of an error of Hydra's or OmegaConf's."""
+    for kind, explanation in EXPLANATIONS.items():
+        if isinstance(error, kind):
+            found = explanation(error, overrides)  # type: ignore[operator]
+            if found is not None:
+                return found
+    return GantrainError("", _first_line(error), "gantrain --help lists what there is")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _split(override: str) -> tuple[str, str]:
+    """("loss", "hinge") of +loss=hinge."""
+    key, _, value = override.lstrip("+~").partition("=")
+    return key.partition("@")[0], value
+
+
+def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> GantrainError:
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    if not group:
+        return GantrainError("", _first_line(error), "")
+    if group.split("/")[0] == "hydra":
+        remedy = f"choose one of: {', '.join(error.options or ())}"
+        return GantrainError(f"{group}={option}", "no such option", remedy)
+    if group not in GROUPS:
+        return unknown_key(group, _known_keys())
+    names = error.options or []
+    close = difflib.get_close_matches(option, names, 1, 0.5)
+    hint = f"did you mean {group}={close[0]}? " if close else ""
+    choices = f"{group} has: {', '.join(names)}" if names else options_of(group)
+    return GantrainError(f"{group}={option}", "no such option", hint + choices)
+
+
+def _parse_error(error: OverrideParseException, overrides: Sequence[str]) -> GantrainError:
+    text = error.override or ""
+    key, value = _split(text)
+    if "=" not in text:
+        return GantrainError(text, "is neither a command nor key=value", "gantrain --help lists both")
+    if key == "hydra.run.dir" or re.search(r"[=(){}\[\]:,]", value):
+        quoted = f"'{key}=\"{value}\"'"
+        return GantrainError(key, f"Hydra cannot read the value {value}", f"put it in quotes: {quoted}")
+    return GantrainError(key or text, "Hydra cannot read this override", "write key=value without spaces")
+
+
+def _composition(error: ConfigCompositionException, overrides: Sequence[str]) -> GantrainError | None:
+    text, cause = str(error), error.__cause__
+    if "Ambiguous value for argument" in text:
+        found = re.search(r"argument '([^']*)'", text)
+        key, value = _split(found.group(1) if found else "")
+        return GantrainError(key, f"several values ({value}) are a sweep", "add -m to sweep over them")
+    if "Multiple values for" in text:
+        found = re.search(r"Multiple values for (\S+?)\.", text)
+        group = found.group(1) if found else "a group"
+        return GantrainError(group, "is given more than once", f"name one option: {group}=...")
+    for pattern in (r"Could not override '([^']*)'", r"Could not delete(?: from config)?\.? '?([^'\s]+)", r"Error merging override (\S+)"):
+        found = re.search(pattern, text)
+        if found:
+            return _about(found.group(1), text, cause, overrides)
+    found = re.search(r"In '([^']*)': (.*)", text)
+    if found:  # a YAML file of the user's own
+        return GantrainError(found.group(1), found.group(2), _first_line(cause) if cause else "")
+    return None
+
+
+def _about(named: str, text: str, cause: BaseException | None, overrides: Sequence[str]) -> GantrainError:
+    key, value = _split(named)
+    given = [o for o in overrides if _split(o)[0] == key]
+    if any(o.startswith("~") for o in given) or "delete" in text:
+        return GantrainError(f"~{key}", "cannot be left out: training needs one", options_of(key))
+    if not value and given:
+        value = _split(given[-1])[1]
+    if key in GROUPS and value in ("null", ""):
+        return GantrainError(f"{key}=null", "training needs one", options_of(key))
+    known = _known_keys()
+    if key not in known:
+        return unknown_key(key, known)
+    return GantrainError(key, _type_reason(cause, value), "")
+
+
+TYPES = {"Integer": "a whole number", "Float": "a number", "boolean": "true or false"}
+
+
+def _type_reason(cause: BaseException | None, value: str) -> str:
+    text = _first_line(cause) if cause is not None else ""
+    for word, plain in TYPES.items():
+        if re.search(word, text, re.IGNORECASE):
+            return f"must be {plain}, got '{value}'"
+    return text or f"cannot be '{value}'"
+
+
+def _config_error(error: OmegaConfBaseException, overrides: Sequence[str]) -> GantrainError:
+    key = str(getattr(error, "full_key", "") or getattr(error, "key", "") or "")
+    return GantrainError(key, _first_line(error), "")
+
+
+EXPLANATIONS = {
+    MissingConfigException: _missing_option,
+    OverrideParseException: _parse_error,
+    ConfigCompositionException: _composition,
+    OmegaConfBaseException: _config_error,
+}
+
+
+def _known_keys() -> set[str]:
+    """Every key of the default composition, and the groups."""
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        default = compose(CONFIG_NAME)
+    keys = set(flatten(OmegaConf.to_container(default)))  # type: ignore[arg-type]
+    sections = {key.rpartition(".")[0] for key in keys}
+    return {key for key in keys | sections | set(GROUPS) if key}
+
+
+def group_options() -> dict[str, list[str]]:
+    """{"loss": ["bce", ...], ...} of the shipped configs."""
+    root = Path(config_dir())
+    return {group: sorted(p.stem for p in (root / group).glob("*.yaml")) for group in GROUPS}

@@ -1,0 +1,369 @@
+"""The configuration's skeleton: types, ranges, and every combination that is refused or warned about.
+
+No torch here, so that a misspelt key is answered at once. Components (networks, losses, ...) are `_target_`
+nodes whose constructor is the schema: see signatures.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gantrain.errors import GantrainError
+
+
+def config_dir() -> str:
+    """Absolute path of the YAML files: inside the package in a wheel, beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    for candidate in (here / "configs", here.parent / "configs"):
+        if (candidate / "train.yaml").is_file():
+            return str(candidate)
+    raise AssertionError(f"no configs beside {here}")
+
+
+def _at_least(section: str, key: str, value: float, least: float, remedy: str) -> None:
+    if value < least:
+        raise GantrainError(f"{section}.{key}", f"must be {least} or more, got {value}", remedy)
+
+
+@dataclass
+class TrainSection:
+    steps: int = 2000
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        _at_least("train", "steps", self.steps, 1, "train.steps=2000")
+        _at_least("train", "batch_size", self.batch_size, 1, "train.batch_size=64")
+
+
+@dataclass
+class EmaSection:
+    half_life_images: float = 10_000.0
+
+    def __post_init__(self) -> None:
+        _at_least("ema", "half_life_images", self.half_life_images, 0, "ema.half_life_images=0 turns it off")
+
+
+@dataclass
+class TrackingSection:
+    every: int = 50
+    samples_every: int = 500
+    samples: int = 64
+
+    def __post_init__(self) -> None:
+        for key in ("every", "samples_every", "samples"):
+            _at_least("tracking", key, getattr(self, key), 1, f"tracking.{key}=50")
+
+
+@dataclass
+class CheckpointSection:
+    every: int = 500
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        _at_least("checkpoint", "every", self.every, 1, "checkpoint.every=500")
+        _at_least("checkpoint", "keep", self.keep, 1, "checkpoint.keep=2")
+
+
+@dataclass
+class RuntimeSection:
+    device: str = "auto"
+    threads: int = 0
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        _at_least("runtime", "threads", self.threads, 0, "runtime.threads=0 leaves the number to PyTorch")
+
+
+@dataclass
+class ModeSection:
+    mode: str = MISSING
+
+
+@dataclass
+class PaddingSection:
+    mode: str = MISSING
+    stem: bool = False
+
+
+@dataclass
+class ConditionSection:
+    kind: str = "none"
+    embedding_dim: int = 16
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("none", "class"):
+            raise GantrainError("condition.kind", f"no such kind: '{self.kind}'", "condition=none or condition=class")
+        _at_least("condition", "embedding_dim", self.embedding_dim, 1, "condition.embedding_dim=16")
+
+
+@dataclass
+class Config:
+    """The whole configuration. `Any` marks the components."""
+
+    seed: int = 0
+    train: TrainSection = field(default_factory=TrainSection)
+    ema: EmaSection = field(default_factory=EmaSection)
+    tracking: TrackingSection = field(default_factory=TrackingSection)
+    checkpoint: CheckpointSection = field(default_factory=CheckpointSection)
+    runtime: RuntimeSection = field(default_factory=RuntimeSection)
+    upsample: ModeSection = field(default_factory=ModeSection)
+    downsample: ModeSection = field(default_factory=ModeSection)
+    padding: PaddingSection = field(default_factory=PaddingSection)
+    condition: ConditionSection = field(default_factory=ConditionSection)
+    data: Any = None
+    model: Any = None
+    latent: Any = None
+    loss: Any = None
+    penalty: Any = None
+    optim: Any = None
+    schedule: Any = None
+    augment: Any = None
+
+
+ConfigStore.instance().store(name="schema", node=Config)
+
+COMPONENTS = ("data", "latent", "penalty", "loss", "optim", "schedule", "augment")
+NETWORKS = ("generator", "discriminator")
+MODEL_KEYS = ("width", "init", *NETWORKS)
+SECTIONS = tuple(f.name for f in fields(Config) if f.type.endswith("Section"))  # type: ignore[union-attr]
+GROUPS = (*COMPONENTS, "model", "upsample", "downsample", "padding", "condition", "experiment", "sweep")
+
+# Keys whose work is still to come: refused by name rather than silently accepted.
+LATER = {
+    "metrics": "quality metrics during training",
+    "doctor": "the doctor",
+    "runtime.precision": "mixed precision (everything trains in fp32 now)",
+    "runtime.compile": "compiled training steps",
+    "runtime.memory_format": "the choice of memory layout",
+    "runtime.devices": "training on more than one device",
+}
+
+# A resume may change these: they cannot change what is computed at a given step.
+RESUMABLE = ("train.steps", "tracking", "checkpoint", "runtime.device")
+
+
+def within(key: str, prefixes: Iterable[str]) -> bool:
+    return any(key == prefix or key.startswith(prefix + ".") for prefix in prefixes)
+
+
+def flatten(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"optim": {"lr_d": 1}} -> {"optim.lr_d": 1}; an empty mapping stays, as a value."""
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        path = f"{prefix}{key}"
+        flat |= flatten(value, path + ".") if isinstance(value, Mapping) and value else {path: value}
+    return flat
+
+
+def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
+    """The error for a key that nothing takes, with the nearest one that exists."""
+    for later, what in LATER.items():
+        if within(key, [later]):
+            return GantrainError(key, f"not available yet: {what} comes with a later version", "leave it out")
+    known = sorted(known)
+    parent, _, leaf = key.rpartition(".")
+    siblings = [k for k in known if k.rpartition(".")[0] == parent]
+    same_leaf = [k for k in known if k.rpartition(".")[2] == leaf]
+    close = (
+        difflib.get_close_matches(key, siblings, 1, 0.6)
+        or same_leaf
+        or difflib.get_close_matches(key, known, 1, 0.7)
+        or [k for k in known if difflib.SequenceMatcher(None, leaf, k.rpartition(".")[2]).ratio() > 0.8]
+    )
+    remedy = f"did you mean {close[0]}?" if close else ""
+    takes = sorted({k[len(parent) + 1 :].split(".")[0] for k in known if parent and k.startswith(parent + ".")})
+    if takes:
+        remedy = f"{remedy} {parent} takes: {', '.join(t for t in takes if t != '_target_')}".strip()
+    return GantrainError(key, "no such option", remedy or f"sections: {', '.join(top_level(known))}")
+
+
+def top_level(keys: Iterable[str]) -> list[str]:
+    return sorted({key.split(".")[0] for key in keys})
+
+
+def check_skeleton(cfg: DictConfig) -> None:
+    """Everything that can be said without torch: unknown keys, missing components, types and ranges.
+
+    Raises:
+        GantrainError: naming the key.
+    """
+    known = {f.name for f in fields(Config)}
+    for key in cfg:
+        if key not in known:
+            raise unknown_key(str(key), [*known, *flatten(OmegaConf.to_container(cfg))])  # type: ignore[arg-type]
+    for group in (*COMPONENTS, "model"):
+        if not isinstance(cfg.get(group), DictConfig):
+            raise GantrainError(group, "nothing is chosen, and training needs one", options_of(group))
+    for key in cfg.model:
+        if key not in MODEL_KEYS:
+            raise unknown_key(f"model.{key}", [f"model.{k}" for k in MODEL_KEYS])
+    for network in NETWORKS:
+        if not isinstance(cfg.model.get(network), DictConfig):
+            raise GantrainError(f"model.{network}", "is missing, and training needs one", options_of("model"))
+    for section in SECTIONS:
+        check_section(section, cfg[section])
+
+
+def check_section(name: str, node: DictConfig) -> None:
+    """Holds one skeleton section against its dataclass."""
+    schema = type(getattr(Config(), name))
+    keys = {f.name for f in fields(schema)}
+    if not isinstance(node, DictConfig):
+        raise GantrainError(name, f"is a section of options, got '{node}'", f"it takes: {', '.join(sorted(keys))}")
+    for key in node:
+        if key not in keys:  # reached through Hydra's +key=, which opens the structure
+            raise unknown_key(f"{name}.{key}", [f"{name}.{k}" for k in keys])
+    try:
+        typed = OmegaConf.merge(OmegaConf.structured(schema), node)
+        values = OmegaConf.to_container(typed, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise GantrainError(name, str(error).splitlines()[0], options_of(name)) from error
+    schema(**values)  # its own ranges; not through OmegaConf, which would wrap the error
+
+
+def options_of(group: str) -> str:
+    """ "loss=bce, loss=hinge, ..." for a group of configs/, read from the folder."""
+    names = sorted(path.stem for path in (Path(config_dir()) / group).glob("*.yaml"))
+    return ("choose one: " + ", ".join(f"{group}={name}" for name in names)) if names else ""
+
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A combination of facts that cannot work (REFUSALS) or is unwise (WARNINGS).
+
+    `when` is asked once all facts that it names in `needs` are known: those of the configuration before data or
+    device is touched, those of the data as soon as it is read. `key`, `reason`, `remedy` are format strings
+    over the facts.
+    """
+
+    key: str
+    needs: tuple[str, ...]
+    when: Callable[..., bool]
+    reason: str
+    remedy: str
+
+    def applies(self, facts: Facts) -> bool:
+        return all(name in facts for name in self.needs) and self.when(*(facts[name] for name in self.needs))
+
+    def error(self, facts: Facts) -> GantrainError:
+        return GantrainError(*(text.format_map(facts) for text in (self.key, self.reason, self.remedy)))
+
+
+REFUSALS = (
+    Rule(
+        "model.discriminator.norm",
+        ("per_sample_gradient", "discriminator_batch_norm"),
+        lambda gradient, batch_norm: gradient and batch_norm,
+        "batch norm mixes the samples, and this penalty takes the gradient of each sample alone",
+        "model.discriminator.norm=layer (or penalty=none, penalty=clip)",
+    ),
+    Rule(
+        "condition",
+        ("conditional", "labelled"),
+        lambda conditional, labelled: conditional and labelled is False,
+        "condition=class needs labels, and these data have none",
+        "condition=none, or for data=folder one subfolder per class",
+    ),
+    Rule(
+        "condition",
+        ("conditional", "networks_take_labels"),
+        lambda conditional, take: conditional and not take,
+        "condition=class needs networks whose constructors take num_classes",
+        "condition=none, or model=dcgan",
+    ),
+    Rule(
+        "latent.dim",
+        ("conditional", "latent_dim", "embedding_dim"),
+        lambda conditional, latent, embedding: conditional and latent < embedding,
+        "a latent of {latent_dim} drowns in the label's {embedding_dim} numbers",
+        "latent.dim={embedding_dim} or condition.embedding_dim={latent_dim}",
+    ),
+    Rule(
+        "data.image_size",
+        ("image_size", "image_sizes"),
+        lambda size, sizes: sizes is not None and size not in sizes,
+        "this model draws {image_sizes} pixels, not {image_size}",
+        "data.image_size={image_sizes[0]}, or model=dcgan",
+    ),
+    Rule(
+        "model.generator.output",
+        ("output_range",),
+        lambda bounds: bounds is not None and (bounds[0] > -1 or bounds[1] < 1),
+        "the data span -1..1 and this output can only give {output_range[0]:g}..{output_range[1]:g}",
+        "model.generator.output=tanh",
+    ),
+    Rule(
+        "train.batch_size",
+        ("batch_size", "batch_norm"),
+        lambda batch, batch_norm: batch < 2 and batch_norm,
+        "batch norm needs at least two samples to compare, got {batch_size}",
+        "train.batch_size=64",
+    ),
+    Rule(
+        "train.batch_size",
+        ("batch_size", "count"),
+        lambda batch, count: batch > count,
+        "a batch of {batch_size} does not fit into {count} images",
+        "train.batch_size={count} or less",
+    ),
+)
+
+WARNINGS = (
+    Rule(
+        "penalty",
+        ("unbounded", "critic_is_bounded"),
+        lambda unbounded, bounded: unbounded and not bounded,
+        "this loss has no bound without a Lipschitz constraint, and the critic will run away",
+        "penalty=clip, penalty=wgan_gp with model.discriminator.norm=layer, or model=sngan",
+    ),
+    Rule(
+        "schedule",
+        ("entangled",),
+        lambda entangled: entangled,
+        "entangled is the wrong way on purpose (N1.3): the two players' gradients cancel",
+        "schedule=alternating, or schedule=shared for one forward pass done right",
+    ),
+    Rule(
+        "schedule.split_batches",
+        ("concatenated", "discriminator_batch_norm"),
+        lambda concatenated, batch_norm: concatenated and batch_norm,
+        "batch norm sees real and fake mixed, which tells the discriminator little about either",
+        "schedule.split_batches=true",
+    ),
+    Rule(
+        "train.batch_size",
+        ("batch_size", "count"),
+        lambda batch, count: batch <= count < 10 * batch,
+        "a batch of {batch_size} out of {count} images leaves fewer than 10 updates an epoch (N1.7)",
+        "train.batch_size=64",
+    ),
+    Rule(
+        "{unused}",
+        ("unused",),
+        bool,
+        "has no effect: these networks do not take it",
+        "model=dcgan takes upsample, downsample and padding",
+    ),
+)
+
+
+def refuse(facts: Facts) -> None:
+    """Raises the first refusal that the facts known so far justify."""
+    for rule in REFUSALS:
+        if rule.applies(facts):
+            raise rule.error(facts)
+
+
+def warnings(facts: Facts) -> list[str]:
+    return [str(rule.error(facts)) for rule in WARNINGS if rule.applies(facts)]

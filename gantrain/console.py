@@ -1,0 +1,49 @@
+"""What a run says: to the terminal without tearing the progress bar, and to train.log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+log = logging.getLogger("gantrain")
+
+
+class TerminalHandler(logging.Handler):
+    """Prints through tqdm, which lifts its bar for the line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
+        tqdm.write(self.format(record), file=stream)
+
+
+class TerminalFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage()
+        return f"gantrain: {record.levelname.lower()}: {text}" if record.levelno >= logging.WARNING else text
+
+
+@contextmanager
+def speaking(log_file: Path | None) -> Iterator[None]:
+    """Sends the log to the terminal and, with times, to `log_file`."""
+    terminal = TerminalHandler()
+    terminal.setFormatter(TerminalFormatter())
+    handlers: list[logging.Handler] = [terminal]
+    if log_file is not None:
+        to_file = logging.FileHandler(log_file, encoding="utf-8", delay=True)
+        to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handlers.append(to_file)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    for handler in handlers:
+        log.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()

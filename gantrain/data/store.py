@@ -1,0 +1,147 @@
+"""Every image set in one form: uint8 in memory, scaled to [-1, 1] only when a batch is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gantrain.sizes import base_and_doublings
+
+SHOWN_CLASSES = 20
+SHOWN_SKIPPED = 10
+
+
+def check_image_size(size: int) -> None:
+    """Raise GantrainError("data.image_size") with the nearest two for a size no network reaches (16..256)."""
+    base_and_doublings(size)
+
+
+def to_signed(images: Tensor) -> Tensor:
+    """uint8 0..255 -> float32 [-1, 1], any shape: x / 127.5 - 1. The only place of this conversion."""
+    assert images.dtype == torch.uint8, images.dtype
+    return images.to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Float [-1, 1] -> uint8 0..255, rounded and clamped: the exact inverse of `to_signed` on uint8."""
+    assert images.is_floating_point(), images.dtype
+    # float32 first: bfloat16 has 8 significant bits and would merge neighbouring grey values
+    return images.float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Square pictures with optional labels, as a source hands them over."""
+
+    name: str
+    images: Tensor
+    """uint8, N x C x H x W with C in {1, 3} and H == W."""
+    labels: Tensor | None = None
+    """int64, N, in 0..num_classes - 1."""
+    class_names: tuple[str, ...] = ()
+    flip: bool = False
+    """Mirror half of the pictures at random when a batch is drawn."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """(path, reason) of the files that could not be read."""
+
+    def __post_init__(self) -> None:
+        shape = self.images.shape
+        assert self.images.dtype == torch.uint8, self.images.dtype
+        assert len(shape) == 4, shape
+        assert shape[0] > 0, shape
+        assert shape[1] in (1, 3), shape
+        assert shape[2] == shape[3], shape
+        if self.labels is None:
+            assert not self.class_names
+            return
+        assert self.labels.dtype == torch.int64, self.labels.dtype
+        assert self.labels.shape == (self.count,), self.labels.shape
+        assert int(self.labels.min()) >= 0, int(self.labels.min())
+        assert int(self.labels.max()) < self.num_classes, self.num_classes
+
+    @property
+    def count(self) -> int:
+        return self.images.shape[0]
+
+    @property
+    def channels(self) -> int:
+        return self.images.shape[1]
+
+    @property
+    def image_size(self) -> int:
+        return self.images.shape[3]
+
+    @property
+    def num_classes(self) -> int:
+        """0 when unlabelled."""
+        if self.labels is None:
+            return 0
+        return len(self.class_names) or int(self.labels.max()) + 1
+
+    def describe(self) -> list[str]:
+        """Plain lines for a person: count, size, channels, range, classes with counts, skipped files."""
+        kind = {1: "grey", 3: "RGB"}[self.channels]
+        low, high = self.images.aminmax()
+        signed_low, signed_high = to_signed(torch.stack([low, high])).tolist()
+        return [
+            f"{self.name}: {self.count} images, {self.image_size} x {self.image_size} pixels, {kind}",
+            f"values: {int(low)}..{int(high)}, scaled to {signed_low:.2f}..{signed_high:.2f} for training"
+            + (", half of them mirrored at random" if self.flip else ""),
+            self._describe_classes(),
+            *self._describe_skipped(),
+        ]
+
+    def _describe_classes(self) -> str:
+        if self.labels is None:
+            return "classes: none (unlabelled)"
+        names = self.class_names or tuple(str(label) for label in range(self.num_classes))
+        counts = torch.bincount(self.labels, minlength=self.num_classes).tolist()
+        shown = [f"{name} ({count})" for name, count in zip(names, counts, strict=True)][:SHOWN_CLASSES]
+        if self.num_classes > SHOWN_CLASSES:
+            shown.append(f"and {self.num_classes - SHOWN_CLASSES} more ({min(counts)} to {max(counts)} each)")
+        return f"classes: {self.num_classes}: " + ", ".join(shown)
+
+    def _describe_skipped(self) -> list[str]:
+        if not self.skipped:
+            return []
+        more = len(self.skipped) - SHOWN_SKIPPED
+        return [
+            f"skipped: {len(self.skipped)} that could not be used",
+            *(f"  {path}: {reason}" for path, reason in self.skipped[:SHOWN_SKIPPED]),
+            *([f"  and {more} more"] if more > 0 else []),
+        ]
+
+
+class Store:
+    """The uint8 images where training happens: on the device when they fit, else in the computer's memory."""
+
+    def __init__(self, images: ImageSet, device: torch.device) -> None:
+        self.device = device
+        self.flip = images.flip
+        home = device if _fits(images.images, device) else torch.device("cpu")
+        self.images = images.images.to(home)
+        self.labels = None if images.labels is None else images.labels.to(home)
+
+    def batch(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Pictures (float32 B x C x H x W, [-1, 1]) and labels (int64 B, or None) on the device.
+
+        `indices`: int64 B, on any device. `generator` lives on the device; it decides which pictures are
+        mirrored, and is left untouched when the set is not to be mirrored.
+        """
+        indices = indices.to(self.images.device, non_blocking=True)
+        images = self.images[indices].to(self.device, non_blocking=True)
+        if self.flip:
+            mirrored = torch.rand(len(images), 1, 1, 1, generator=generator, device=self.device) < 0.5
+            images = torch.where(mirrored, images.flip(3), images)
+        labels = None if self.labels is None else self.labels[indices].to(self.device, non_blocking=True)
+        return to_signed(images), labels
+
+
+def _fits(images: Tensor, device: torch.device) -> bool:
+    """Whether the images take at most half of the GPU memory that is free: the networks need the rest."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return images.nbytes <= free // 2

@@ -1,0 +1,74 @@
+"""The files of a run directory: their names (other programs rely on them) and how they are written."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from gantrain.errors import GantrainError
+
+CONFIG, SUMMARY, METRICS, LOG = "config.yaml", "summary.json", "metrics.jsonl", "train.log"
+SAMPLES, CHECKPOINTS, TENSORBOARD, LOCK = "samples", "checkpoints", "tensorboard", ".lock"
+
+
+def numbered(folder: Path, ending: str) -> list[Path]:
+    """00000500.pt, 00001000.pt, ... by number."""
+    return sorted(path for path in folder.glob(f"*.{ending}") if path.stem.isdecimal())
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The whole text, or the file as it was."""
+    partial = path.with_name(f".{path.name}.partial")
+    with open(partial, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def update_summary(run: Path, **values: Any) -> None:
+    """Changes the named entries of summary.json."""
+    path = run / SUMMARY
+    summary = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    write_atomically(path, json.dumps(summary | values, indent=2) + "\n")
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a .jsonl file; a last line that a crash cut off is dropped."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def find_run(name: str) -> tuple[Path, Path | None]:
+    """(run directory, checkpoint or None) for a run directory, a checkpoint file or `latest`.
+
+    Raises:
+        GantrainError: nothing of that name, or it is not a run.
+    """
+    path = latest_run() if name == "latest" else Path(name)
+    if path.is_file() and path.suffix == ".pt":
+        return _checked(path.resolve().parent.parent), path.resolve()
+    if not path.is_dir():
+        raise GantrainError(name, "no such run directory or checkpoint", "`latest`, or a directory under outputs/")
+    return _checked(path.resolve()), None
+
+
+def _checked(run: Path) -> Path:
+    if not (run / CONFIG).is_file():
+        raise GantrainError(str(run), f"is not a run: it has no {CONFIG}", "`latest`, or a directory under outputs/")
+    return run
+
+
+def latest_run() -> Path:
+    """The run under outputs/ that was started or saved last."""
+    runs = [*Path("outputs").glob(f"*/*/{CONFIG}"), *Path("outputs").glob(f"multirun/*/*/*/{CONFIG}")]
+    if not runs:
+        raise GantrainError("latest", "there is no run under outputs/ here", "start one with `gantrain`")
+    return max(runs, key=lambda config: (config.with_name(SUMMARY) if config.with_name(SUMMARY).exists() else config).stat().st_mtime).parent

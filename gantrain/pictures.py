@@ -1,0 +1,89 @@
+"""From a generator to pictures: latents by seed, grids, interpolations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Generator, Tensor, nn
+from torchvision.utils import make_grid
+
+from gantrain.data.store import to_uint8
+from gantrain.networks.latent import Latent
+from gantrain.train.ema import evaluating
+
+BLOCK = 64  # pictures are always drawn in blocks of this size, so that how many one asks for changes none of them
+
+
+def latent_blocks(latent: Latent, count: int, seed: int, device: torch.device) -> Iterator[Tensor]:
+    """`count` latents by seed, in blocks; the first n are the same for every count."""
+    generator = Generator(device).manual_seed(seed)
+    for start in range(0, count, BLOCK):
+        yield latent(BLOCK, generator)[: count - start]
+
+
+@torch.no_grad()
+def draw(network: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
+    """uint8 pictures N x C x H x W of latents z (any number), in eval mode, drawn in full blocks."""
+    with evaluating(network):
+        return torch.cat([_draw_block(network, *pair) for pair in _blocks(z, labels)])
+
+
+def _blocks(z: Tensor, labels: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    for start in range(0, len(z), BLOCK):
+        yield z[start : start + BLOCK], None if labels is None else labels[start : start + BLOCK]
+
+
+def _draw_block(network: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
+    count, missing = len(z), BLOCK - len(z)
+    z = torch.cat([z, z[:1].expand(missing, -1)])  # another batch size may round another way
+    if labels is None:
+        return to_uint8(network(z)[:count])
+    return to_uint8(network(z, torch.cat([labels, labels[:1].expand(missing)]))[:count])
+
+
+def fixed_latents(latent: Latent, count: int, num_classes: int, seed: int, device: torch.device) -> tuple[
+    Tensor, Tensor | None, int
+]:
+    """The latents, labels and number of columns of a grid; with classes one row each, the same noise in every row."""
+    if not num_classes:
+        z = torch.cat(list(latent_blocks(latent, count, seed, device)))
+        return z, None, columns_for(count)
+    columns = max(1, -(-count // num_classes))
+    z = torch.cat(list(latent_blocks(latent, columns, seed, device)))
+    return z.repeat(num_classes, 1), torch.arange(num_classes, device=device).repeat_interleave(columns), columns
+
+
+def walk(latent: Latent, rows: int, frames: int, seed: int, device: torch.device) -> Tensor:
+    """rows x frames latents, flattened: each row goes from one random latent to another."""
+    ends = torch.cat(list(latent_blocks(latent, 2 * rows, seed, device))).view(rows, 2, 1, -1)
+    t = torch.linspace(0, 1, frames, device=device).view(1, frames, 1)
+    return latent.interpolate(ends[:, 0], ends[:, 1], t).flatten(0, 1)
+
+
+def columns_for(count: int) -> int:
+    """As square a grid as there is."""
+    return int(np.ceil(np.sqrt(count)))
+
+
+def grid(images: Tensor, columns: int) -> Tensor:
+    """uint8 N x C x H x W -> uint8 C x H' x W', with thin mid-grey lines between."""
+    assert images.dtype == torch.uint8
+    return make_grid(images.cpu(), nrow=columns, padding=2, pad_value=128)
+
+
+def to_image(picture: Tensor) -> Image.Image:
+    """uint8 C x H x W -> a PIL image, grey or RGB."""
+    array = picture.cpu().numpy()
+    return Image.fromarray(array[0] if array.shape[0] == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
+
+
+def save(picture: Tensor, path: Path) -> None:
+    """Writes C x H x W as PNG; complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    to_image(picture).save(partial, format="PNG")
+    partial.replace(path)

@@ -1,0 +1,119 @@
+"""The constructor's signature is the schema of a `_target_` node: its keys, their types and their choices."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, field, make_dataclass
+from typing import Any, Literal
+
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gantrain.config import unknown_key
+from gantrain.errors import GantrainError
+
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+
+
+def locate(target: object, key: str) -> Callable[..., Any]:
+    """The class or function that `target` names.
+
+    Raises:
+        GantrainError: nothing importable is called that, or it cannot be called.
+    """
+    if not isinstance(target, str):
+        raise GantrainError(key, "needs _target_, the dotted path of a class", f"{key}._target_=package.module.Class")
+    try:
+        found = get_object(target)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise GantrainError(f"{key}._target_", f"cannot import '{target}': {reason}", "check the path") from error
+    if not callable(found):
+        raise GantrainError(f"{key}._target_", f"'{target}' is not a class or function", "name one that is")
+    return typing.cast("Callable[..., Any]", found)
+
+
+def parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters that can be given by name."""
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {name: p for name, p in inspect.signature(target).parameters.items() if p.kind in by_name}
+
+
+def check(node: Mapping[str, Any], key: str, given: typing.Collection[str] = ()) -> Callable[..., Any]:
+    """Holds a component's options against the signature of its target, and returns the target.
+
+    Args:
+        node: plain values with `_target_`.
+        key: the node's path in the configuration, for messages.
+        given: parameters that gantrain passes itself (facts of the data); they are not for the user to set.
+
+    Raises:
+        GantrainError: an unknown key, a wrong type or choice, or a missing value.
+    """
+    target = locate(node.get("_target_"), key)
+    takes = {name: p for name, p in parameters(target).items() if name not in given}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(target).parameters.values())
+    for name in node:
+        if name in given:
+            raise GantrainError(f"{key}.{name}", "is given by the data or another section, not typed", "leave it out")
+        if name != "_target_" and name not in takes and not open_ended:
+            raise unknown_key(f"{key}.{name}", [f"{key}.{n}" for n in takes])
+    for name, parameter in takes.items():
+        if name not in node and parameter.default is parameter.empty:
+            raise GantrainError(f"{key}.{name}", "has no value", f"{key}.{name}=...")
+    hints = _hints(target)
+    for name, value in node.items():
+        if isinstance(value, Mapping) and "_target_" in value:
+            check(value, f"{key}.{name}")
+        elif name in hints and value != parameters(target)[name].default:
+            check_type(value, hints[name], f"{key}.{name}")
+    return target
+
+
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    function = target.__init__ if isinstance(target, type) else target  # type: ignore[misc]
+    try:
+        hints = typing.get_type_hints(function)
+    except (NameError, TypeError):  # a hint that only a type checker can resolve: no check
+        return {}
+    return {name: hint for name, hint in hints.items() if name in parameters(target)}
+
+
+def check_type(value: object, hint: Any, key: str) -> None:
+    """Holds one value against a type hint, as far as OmegaConf knows the hint."""
+    choices = _choices(hint)
+    if choices:
+        if value not in choices:
+            close = difflib.get_close_matches(str(value), [str(c) for c in choices], 1)
+            hint_text = f"did you mean {key}={close[0]}? " if close else ""
+            raise GantrainError(key, f"no such choice: '{value}'", f"{hint_text}choices: {', '.join(map(str, choices))}")
+        return
+    try:
+        schema = OmegaConf.structured(make_dataclass("Option", [("value", hint, field(default=MISSING))]))
+    except (OmegaConfBaseException, TypeError, ValueError):
+        return  # a type of the user's own: only its constructor can judge
+    try:
+        schema.value = value
+    except OmegaConfBaseException as error:
+        raise GantrainError(key, f"must be {_word(hint)}, got '{value}'", "") from error
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    if typing.get_origin(hint) is Literal:
+        return typing.get_args(hint)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        options = [_choices(a) for a in typing.get_args(hint) if a is not type(None)]
+        if all(options):
+            return tuple(c for option in options for c in option)
+    return ()
+
+
+def _word(hint: Any) -> str:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(_word(a) for a in typing.get_args(hint) if a is not type(None))
+    return WORDS.get(hint, str(hint))

@@ -1,0 +1,157 @@
+"""What a run leaves to look at: metrics.jsonl, TensorBoard, sample grids and the progress bar."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+from tqdm import tqdm
+
+from gantrain import files, pictures
+from gantrain.config import flatten
+from gantrain.train.cadence import is_due
+from gantrain.train.state import TrainingState
+
+# name in metrics.jsonl -> tag in TensorBoard
+TAGS = {
+    "loss_d": "loss/d",
+    "loss_g": "loss/g",
+    "penalty": "loss/penalty",
+    "d_real": "d/real",
+    "d_fake": "d/fake",
+    "d_fake_after": "d/fake_after_d_step",
+    "acc_real": "accuracy/real",
+    "acc_fake": "accuracy/fake",
+    "logit_real": "logits/real",
+    "logit_fake": "logits/fake",
+    "grad_norm_d": "grad_norm/d",
+    "grad_norm_g": "grad_norm/g",
+    "lr_d": "lr/d",
+    "lr_g": "lr/g",
+    "images_per_second": "perf/images_per_second",
+    "lead": "schedule/lead",
+}
+LAYOUT = {
+    "The game": {
+        "loss of G and D": ["Multiline", ["loss/g", "loss/d"]],
+        "D(x) and D(G(z))": ["Multiline", ["d/real", "d/fake"]],
+        "accuracy of D": ["Multiline", ["accuracy/real", "accuracy/fake"]],
+        "gradient norms": ["Multiline", ["grad_norm/g", "grad_norm/d"]],
+    }
+}
+HPARAM_METRICS = ("loss/d", "loss/g", "d/real", "d/fake")  # every run lists the same columns
+IN_BAR = {"loss_d": "D", "loss_g": "G", "d_real": "D(x)", "d_fake": "D(G(z))"}
+
+
+@dataclass(frozen=True)
+class FixedNoise:
+    """The latents that every grid of a run is drawn from: looking never touches training's randomness."""
+
+    z: Tensor
+    labels: Tensor | None
+    columns: int
+
+    def grid(self, network: nn.Module) -> Tensor:
+        """uint8 C x H x W."""
+        return pictures.grid(pictures.draw(network, self.z, self.labels), self.columns)
+
+
+class Tracker:
+    """Observes a training run. `start` is the step it begins at, `real` a grid of real images (C x H x W)."""
+
+    def __init__(
+        self, run: Path, config: dict[str, Any], state: TrainingState, noise: FixedNoise, real: Tensor
+    ) -> None:
+        self.run, self.noise = run, noise
+        self.total = config["train"]["steps"]
+        self.every, self.samples_every = config["tracking"]["every"], config["tracking"]["samples_every"]
+        self.last_seconds, self.last_images = state.seconds, state.images
+        self._drop_rows_after(state.step)
+        self.rows = open(run / files.METRICS, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
+        # purge_step from the first run on: TensorBoard's loader ignores the first start of a run
+        self.writer = SummaryWriter(str(run / files.TENSORBOARD), purge_step=state.step)
+        if state.step == 0:
+            self._introduce(config, real)
+        self.bar = tqdm(total=self.total, initial=state.step, unit="step", disable=None, dynamic_ncols=True)
+        self.latest: dict[str, float] = {}
+
+    def _introduce(self, config: dict[str, Any], real: Tensor) -> None:
+        import yaml
+
+        self.writer.add_custom_scalars(LAYOUT)
+        self.writer.add_text("config", f"```yaml\n{yaml.safe_dump(config, sort_keys=False)}\n```")
+        self.writer.add_image("data/real", real, 0)
+        # in the run's own writer: add_hparams would open a second run beside this one
+        plain = {k: v if isinstance(v, int | float) and not isinstance(v, bool) else str(v) for k, v in flatten(config).items()}
+        for summary in hparams(plain, dict.fromkeys(HPARAM_METRICS, 0.0))[:2]:
+            self.writer.file_writer.add_summary(summary)
+
+    def _drop_rows_after(self, step: int) -> None:
+        """What a killed run logged after its last checkpoint is trained, and logged, again."""
+        path = self.run / files.METRICS
+        rows = files.read_rows(path)
+        files.write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step))
+
+    def after_step(self, state: TrainingState) -> None:
+        self.bar.update()
+        if is_due(state.step, self.every, self.total):
+            self._log(state)
+        if is_due(state.step, self.samples_every, self.total):
+            self._draw(state)
+
+    def _log(self, state: TrainingState) -> None:
+        images, seconds = state.images - self.last_images, state.seconds - self.last_seconds
+        self.last_images, self.last_seconds = state.images, state.seconds
+        clock = {"step": state.step, "images": state.images, "seconds": round(state.seconds, 3)}
+        values = {"images_per_second": round(images / max(seconds, 1e-9), 1)}
+        values |= state.averages.take() | state.schedule_stats
+        values |= {f"lr_{player[0]}": o.param_groups[0]["lr"] for player, o in state.optimisers.items()}
+        self.rows.write(json.dumps(clock | values) + "\n")
+        self.rows.flush()
+        for name, value in values.items():
+            self.writer.add_scalar(TAGS.get(name, f"schedule/{name}"), value, state.step)
+        shown = {label: f"{values[name]:.3f}" for name, label in IN_BAR.items() if name in values}
+        self.bar.set_postfix({"img/s": f"{values['images_per_second']:.0f}"} | shown, refresh=False)
+        self.latest = values
+
+    def _draw(self, state: TrainingState) -> None:
+        picture = self.noise.grid(state.ema.network)
+        pictures.save(picture, self.run / files.SAMPLES / f"{state.step:08d}.png")
+        self.writer.add_image("samples/ema", picture, state.step)
+
+    def flush(self) -> None:
+        """Together with a checkpoint: what TensorBoard still holds in memory would be lost by a kill."""
+        self.writer.flush()
+
+    def close(self) -> None:
+        self.bar.close()
+        self.rows.close()
+        self.writer.close()
+
+
+class SummaryKeeper:
+    """Brings summary.json up to date and flushes the tracker at every checkpoint."""
+
+    def __init__(self, run: Path, tracker: Tracker, every: int, total: int) -> None:
+        self.run, self.tracker, self.every, self.total = run, tracker, every, total
+
+    def after_step(self, state: TrainingState) -> None:
+        if is_due(state.step, self.every, self.total):
+            self.write(state, "running")
+
+    def write(self, state: TrainingState, status: str) -> None:
+        self.tracker.flush()
+        files.update_summary(
+            self.run,
+            status=status,
+            step=state.step,
+            images=state.images,
+            seconds=round(state.seconds, 3),
+            metrics=self.tracker.latest,
+        )

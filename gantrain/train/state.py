@@ -1,0 +1,127 @@
+"""All that resumes, in one object: its `state_dict()` is the checkpoint."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from gantrain.data.sampler import Sampler
+from gantrain.train.ema import EMA
+from gantrain.train.schedule import Player, Stats
+from gantrain.train.step import Players
+
+
+class Averages:
+    """Running means of device scalars between two looks; only `take` waits for the device."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, stats: dict[str, Tensor]) -> None:
+        for name, value in stats.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value.detach().clone()
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def take(self) -> dict[str, float]:
+        """The means since the last call."""
+        names = list(self.sums)
+        values = torch.stack([self.sums[n].float() for n in names]).tolist() if names else []
+        means = {name: value / self.counts[name] for name, value in zip(names, values, strict=True)}
+        self.sums, self.counts = {}, {}
+        return means
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": dict(self.sums), "counts": dict(self.counts)}
+
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        self.sums = {name: value.to(device) for name, value in state["sums"].items()}
+        self.counts = dict(state["counts"])
+
+
+@dataclass
+class TrainingState:
+    """Networks, optimisers, average, place in the data, statistics, randomness and clocks of a run."""
+
+    nets: Players
+    ema: EMA
+    optimisers: dict[Player, Optimizer]
+    sampler: Sampler
+    noise: Generator  # latents, flips and penalties, on the device
+    schedule_stats: Stats
+    averages: Averages = field(default_factory=Averages)  # since the last logged row
+    review: Averages = field(default_factory=Averages)  # since the schedule's last review
+    step: int = 0
+    seconds: float = 0.0  # of training, over all resumes
+
+    @property
+    def images(self) -> int:
+        """Real images that D was shown."""
+        return self.sampler.position
+
+    @property
+    def device(self) -> torch.device:
+        return self.noise.device
+
+    def _parts(self) -> dict[str, nn.Module | Optimizer | Sampler]:
+        return {
+            "discriminator": self.nets.discriminator,
+            "generator": self.nets.generator,
+            "ema": self.ema.network,
+            "optimiser_d": self.optimisers["discriminator"],
+            "optimiser_g": self.optimisers["generator"],
+            "sampler": self.sampler,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values and tensors only, so that `torch.load(weights_only=True)` reads it."""
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return parts | {
+            "schedule": dict(self.schedule_stats),
+            "averages": self.averages.state_dict(),
+            "review": self.review.state_dict(),
+            "step": self.step,
+            "images": self.images,
+            "seconds": self.seconds,
+            "random": random_state(self.noise),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.schedule_stats = dict(state["schedule"])
+        self.averages.load_state_dict(state["averages"], self.device)
+        self.review.load_state_dict(state["review"], self.device)
+        self.step, self.seconds = state["step"], state["seconds"]
+        restore_random_state(state["random"], self.noise)  # last: everything above may draw
+
+
+def random_state(noise: Generator) -> dict[str, Any]:
+    """Every random generator of the process, and ours."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - user code may draw from it
+    return {
+        "noise": noise.get_state(),
+        "noise_device": noise.device.type,
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "python": random.getstate(),
+        "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss),  # type: ignore[union-attr]
+    }
+
+
+def restore_random_state(state: dict[str, Any], noise: Generator) -> None:
+    """Undoes `random_state`. On another kind of device the noise goes on from a fresh seed instead."""
+    if state["noise_device"] == noise.device.type:
+        noise.set_state(state["noise"])
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    random.setstate(state["python"])
+    kind, keys, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss))  # noqa: NPY002
