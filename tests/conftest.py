@@ -1,0 +1,73 @@
+"""What tests share: the command line run in this process, and small runs."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks: more threads only wait for each other
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from gantrain import cli
+
+torch.set_num_threads(1)
+
+TINY = ("model.width=4", "train.batch_size=8", "tracking.every=2", "tracking.samples=4")
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def run(self) -> Path:
+        """The newest run directory."""
+        found = [*Path("outputs").glob("*/*/config.yaml"), *Path("outputs").glob("multirun/*/*/*/config.yaml")]
+        return max(found, key=lambda path: path.stat().st_mtime_ns).parent.resolve()
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def gantrain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """`gantrain(...)` as typed in an empty directory; gives the exit code and what was printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["gantrain", *arguments])
+        capfd.readouterr()
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capfd.readouterr()
+        return Outcome(code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts `gantrain ...` as a process of its own in the test's directory."""
+    here = str(Path(__file__).parent.parent)
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gantrain", *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": here, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start

@@ -1,0 +1,254 @@
+"""Pictures of every mode decode to the pixels they must have; broken ones are listed."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.testing import assert_close
+
+from gantrain.data.images import BAR_FROM, Channels, Decoded, decode, find_pictures
+
+SIZE = 16
+RAMP = np.arange(SIZE * SIZE, dtype=np.uint8).reshape(SIZE, SIZE)
+COLOUR = np.stack([RAMP, RAMP[::-1], RAMP.T], axis=2)
+ALPHA = np.where(np.arange(SIZE) < 8, 0, 255).astype(np.uint8) * np.ones((SIZE, 1), dtype=np.uint8)
+
+
+def read(path: Path, channels: Channels = "auto", size: int = SIZE) -> torch.Tensor:
+    result = decode([path], path.parent, size, channels)
+    assert not result.skipped, result.skipped
+    return result.images[0]
+
+
+def planes(pixels: np.ndarray) -> torch.Tensor:
+    """H x W (x C) -> C x H x W."""
+    array = pixels[..., None] if pixels.ndim == 2 else pixels
+    return torch.from_numpy(array.astype(np.uint8).transpose(2, 0, 1).copy())
+
+
+def over_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    opaque = alpha / 255 if pixels.ndim == 2 else alpha[..., None] / 255
+    return np.rint(pixels * opaque + 255 * (1 - opaque))
+
+
+def palette_picture(transparent: int | None) -> tuple[Image.Image, np.ndarray]:
+    picture = Image.new("P", (SIZE, SIZE))
+    colours = np.random.default_rng(0).integers(0, 256, (256, 3), dtype=np.uint8)
+    picture.putpalette(colours.tobytes())
+    picture.putdata(RAMP.flatten().tolist())
+    if transparent is not None:
+        picture.info["transparency"] = transparent
+        colours[transparent] = 255
+    return picture, colours[RAMP]
+
+
+def one_bit() -> tuple[Image.Image, np.ndarray]:
+    return Image.fromarray(RAMP > 100), np.where(RAMP > 100, 255, 0)
+
+
+def rgba(alpha: np.ndarray) -> tuple[Image.Image, np.ndarray]:
+    return Image.fromarray(np.dstack([COLOUR, alpha])), over_white(COLOUR, alpha)
+
+
+def sixteen_bits() -> tuple[Image.Image, np.ndarray]:
+    return Image.fromarray(RAMP.astype(np.uint16) * 257), RAMP
+
+
+def cmyk() -> tuple[Image.Image, np.ndarray]:
+    picture = Image.fromarray(np.dstack([255 - COLOUR, np.zeros_like(RAMP)]), mode="CMYK")
+    return picture, COLOUR
+
+
+LA = Image.merge("LA", [Image.fromarray(RAMP), Image.fromarray(ALPHA)])
+CASES: dict[str, tuple[str, Callable[[], tuple[Image.Image, np.ndarray]]]] = {
+    "grey": ("png", lambda: (Image.fromarray(RAMP), RAMP)),
+    "rgb": ("png", lambda: (Image.fromarray(COLOUR), COLOUR)),
+    "rgb, capitals": ("PNG", lambda: (Image.fromarray(COLOUR), COLOUR)),
+    "rgb bmp": ("bmp", lambda: (Image.fromarray(COLOUR), COLOUR)),
+    "rgb tiff": ("tiff", lambda: (Image.fromarray(COLOUR), COLOUR)),
+    "rgb webp": ("webp", lambda: (Image.fromarray(COLOUR), COLOUR)),
+    "rgba, all or nothing": ("png", lambda: rgba(ALPHA)),
+    "rgba, half transparent": ("png", lambda: rgba(np.full_like(RAMP, 128))),
+    "grey and alpha": ("png", lambda: (LA, over_white(RAMP, ALPHA))),
+    "palette": ("png", lambda: palette_picture(None)),
+    "palette with transparency": ("png", lambda: palette_picture(7)),
+    "gif": ("gif", lambda: palette_picture(None)),
+    "cmyk": ("tif", cmyk),
+    "16 bits": ("png", sixteen_bits),
+    "16 bits tiff": ("tif", sixteen_bits),
+    "1 bit": ("png", one_bit),
+}
+GREY = {"grey", "grey and alpha", "16 bits", "16 bits tiff", "1 bit"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_mode_decodes_to_its_pixels(case: str, tmp_path: Path) -> None:
+    ending, make = CASES[case]
+    picture, expected = make()
+    path = tmp_path / f"x.{ending}"
+    picture.save(path, **({"lossless": True} if ending == "webp" else {}))
+    tolerance = 1 if "half" in case else 0
+    assert_close(read(path), planes(expected), rtol=0, atol=tolerance)
+    assert read(path, "grey").shape == (1, SIZE, SIZE)
+    assert read(path, "rgb").shape == (3, SIZE, SIZE)
+    assert len(read(path)) == (1 if case in GREY else 3)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "RGB", "L"])
+def test_jpeg(mode: str, tmp_path: Path) -> None:
+    smooth = np.add.outer(np.arange(SIZE), np.arange(SIZE)).astype(np.uint8) * 8
+    grey = Image.fromarray(smooth)
+    # DeviceCMYK with only black ink: the grey level is 255 minus the ink
+    black = Image.merge("CMYK", [Image.new("L", grey.size)] * 3 + [Image.fromarray(255 - smooth)])
+    path = tmp_path / "x.jpg"
+    (black if mode == "CMYK" else grey.convert(mode)).save(path, quality=100, subsampling=0)
+    decoded = read(path)
+    assert len(decoded) == (1 if mode == "L" else 3)
+    assert_close(decoded, planes(smooth).expand_as(decoded), rtol=0, atol=4)
+
+
+def test_a_moving_gif_gives_its_first_frame(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (SIZE, SIZE), colour) for colour in ("red", "lime", "blue")]
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    assert read(tmp_path / "x.gif")[:, 3, 3].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize(("turn", "rotated"), [(3, 2), (6, 3), (8, 1)])
+def test_exif_rotation_is_applied(turn: int, rotated: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(COLOUR).save(tmp_path / "x.png", exif=exif)
+    assert_close(read(tmp_path / "x.png"), planes(np.rot90(COLOUR, rotated)), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(SIZE, 3 * SIZE), (3 * SIZE, SIZE)])
+def test_the_centre_is_kept(shape: tuple[int, int], tmp_path: Path) -> None:
+    pixels = np.zeros(shape, dtype=np.uint8)
+    top, left = (shape[0] - SIZE) // 2, (shape[1] - SIZE) // 2
+    pixels[top : top + SIZE, left : left + SIZE] = RAMP
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    assert_close(read(tmp_path / "x.png"), planes(RAMP), rtol=0, atol=0)
+
+
+def test_a_fixed_crop_comes_before_the_resize(tmp_path: Path) -> None:
+    pixels = np.zeros((40, 30), dtype=np.uint8)
+    pixels[12:28, 7:23] = RAMP
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    result = decode([tmp_path / "x.png"], tmp_path, SIZE, "grey", crop=SIZE)
+    assert_close(result.images[0], planes(RAMP), rtol=0, atol=0)
+
+
+def test_shrinking_averages_fine_stripes_instead_of_picking_them(tmp_path: Path) -> None:
+    stripes = np.tile(np.array([0, 255], dtype=np.uint8), (128, 64))
+    Image.fromarray(stripes).save(tmp_path / "x.png")
+    inside = read(tmp_path / "x.png")[:, :, 2:-2].float()
+    assert_close(inside, torch.full_like(inside, 127.5), rtol=0, atol=4)
+
+
+def test_auto_is_grey_only_if_every_picture_is(tmp_path: Path) -> None:
+    Image.fromarray(RAMP).save(tmp_path / "a.png")
+    Image.merge("RGB", [Image.fromarray(RAMP)] * 3).save(tmp_path / "b.png")
+    result = decode([tmp_path / "a.png", tmp_path / "b.png"], tmp_path, SIZE)
+    assert_close(result.images, planes(RAMP).expand(2, 3, SIZE, SIZE), rtol=0, atol=0)
+
+
+def bomb(path: Path) -> None:
+    Image.new("1", (20_000, 20_000)).save(path)
+
+
+def truncated(path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def floating(path: Path) -> None:
+    Image.fromarray(np.ones((SIZE, SIZE), dtype=np.float32)).save(path)
+
+
+def thirty_two_bits(path: Path) -> None:
+    Image.fromarray(np.full((SIZE, SIZE), 70_000, dtype=np.int32)).save(path)
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "bomb.png": (bomb, "decompression bomb"),
+    "empty.png": (Path.touch, "empty file"),
+    "float.tiff": (floating, "no known range"),
+    "long.tiff": (thirty_two_bits, "no known range"),
+    "loop.png": (lambda path: path.symlink_to(path), "symbolic links"),
+    "nowhere.png": (lambda path: path.symlink_to("missing"), "No such file"),
+    "postscript.png": (lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n"), "not a picture"),
+    "text.png": (lambda path: path.write_text("hello"), "not a picture"),
+    "truncated.gif": (truncated, ""),
+    "truncated.jpg": (truncated, "truncated"),
+    "truncated.png": (truncated, "truncated"),
+    "truncated.tif": (truncated, ""),
+    "truncated.webp": (truncated, ""),
+}
+
+
+def read_all(root: Path) -> Decoded:
+    paths, _ = find_pictures(root)
+    return decode(paths, root, SIZE)
+
+
+def test_broken_files_are_listed_and_the_rest_is_read(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, (make, _) in BROKEN.items():
+        make(tmp_path / name)
+    Image.fromarray(RAMP).save(tmp_path / "good.png")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        result = read_all(tmp_path)
+    assert_close(result.images, planes(RAMP)[None], rtol=0, atol=0)
+    assert result.paths == (tmp_path / "good.png",)
+    assert [name for name, _ in result.skipped] == list(BROKEN)
+    for name, reason in result.skipped:
+        assert BROKEN[name][1] in reason, (name, reason)
+        assert str(tmp_path) not in reason
+        assert "\n" not in reason
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err, warned, caplog.records) == ("", "", [], [])
+    assert logging.getLogger("PIL").level == logging.NOTSET
+
+
+def test_finding_goes_down_sorts_and_leaves_hidden_things(tmp_path: Path) -> None:
+    wanted = ["B.JPG", "a.png", "deep/d.webp", "deep/er/c.TiFf"]
+    unwanted = [".git/x.png", ".hidden.png", "__MACOSX/y.png", "notes.txt", "deep/._d.webp", "Thumbs.db"]
+    for name in wanted + unwanted:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "deep" / "up").symlink_to(tmp_path)
+    paths, skipped = find_pictures(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in paths] == wanted
+    assert skipped == [
+        ("deep/up", "leads to a folder that was already read"),
+        ("folder.png", "is a folder"),
+    ]
+
+
+def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "x.png").touch()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "elsewhere")
+    assert find_pictures(tmp_path / "root") == ([tmp_path / "root" / "link" / "x.png"], [])
+
+
+def test_many_pictures_keep_their_order_and_no_bar_goes_into_a_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(BAR_FROM + 1):
+        Image.new("L", (4, 4), number % 256).save(tmp_path / f"{number:04}.png")
+    result = read_all(tmp_path)
+    assert result.images[:, 0, 0, 0].tolist() == [number % 256 for number in range(BAR_FROM + 1)]
+    assert capfd.readouterr().err == ""
