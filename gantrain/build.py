@@ -70,9 +70,9 @@ def resolved(cfg: DictConfig) -> DictConfig:
         key = getattr(error, "full_key", "") or ""
         raise GantrainError(str(key), str(error).splitlines()[0], "") from error
     assert isinstance(plain, dict)
-    plain["optim"]["betas"] = [float(beta) for beta in plain["optim"]["betas"]] if "betas" in plain["optim"] else None
-    if plain["optim"]["betas"] is None:
-        del plain["optim"]["betas"]
+    betas = plain["optim"].get("betas")
+    if isinstance(betas, list) and all(isinstance(beta, int | float) for beta in betas):
+        plain["optim"]["betas"] = [float(beta) for beta in betas]  # Adam refuses a mixture of int and float
     return OmegaConf.create(plain)
 
 
@@ -104,30 +104,35 @@ def check(cfg: DictConfig, chosen: Collection[str] = ()) -> dict[str, Any]:
     find_user_classes()
     check_device(cfg.runtime.device)
     given = given_facts(cfg)
-    targets = {name: check_component(cfg, name) for name in ("data", "latent", "penalty", "loss", "schedule", "augment")}
+    targets = {
+        name: check_component(cfg, name)
+        for name in ("data", "latent", "penalty", "loss", "schedule", "augment")
+    }
     targets |= {name: check_component(cfg.model, name, given, "model.") for name in NETWORKS}
     check_optimiser(cfg)
     if cfg.model.get("init", "default") not in INIT:
-        raise GantrainError("model.init", f"no such initialisation: '{cfg.model.init}'", f"choices: {', '.join(INIT)}")
+        raise GantrainError(
+            "model.init", f"no such initialisation: '{cfg.model.init}'", f"choices: {', '.join(INIT)}"
+        )
     facts = facts_of_config(cfg, targets, chosen)
     refuse(facts)
     return facts
 
 
-def check_component(parent: DictConfig, name: str, given: Collection[str] = (), prefix: str = "") -> Callable[..., Any]:
+def check_component(
+    parent: DictConfig, name: str, given: Collection[str] = (), prefix: str = ""
+) -> Callable[..., Any]:
     node = OmegaConf.to_container(parent[name])
     assert isinstance(node, dict)
     return signatures.check(node, prefix + name, given)  # type: ignore[arg-type]
 
 
 def check_optimiser(cfg: DictConfig) -> None:
-    rates = {key: cfg.optim.get(key) for key in LEARNING_RATES.values()}
-    for key, rate in rates.items():
-        signatures.check_type(rate, float, f"optim.{key}")
-        if rate <= 0:
-            raise GantrainError(f"optim.{key}", f"must be above 0, got {rate}", f"optim.{key}=2e-4")
-    rest = {key: value for key, value in cfg.optim.items() if key not in rates}
-    signatures.check(rest, "optim", GIVEN_TO_OPTIMISERS)  # type: ignore[arg-type]
+    node: Any = OmegaConf.to_container(cfg.optim)
+    signatures.check(node, "optim", GIVEN_TO_OPTIMISERS, extra=dict.fromkeys(LEARNING_RATES.values(), float))
+    for key in LEARNING_RATES.values():
+        if cfg.optim[key] <= 0:
+            raise GantrainError(f"optim.{key}", f"must be above 0, got {cfg.optim[key]}", f"optim.{key}=2e-4")
 
 
 def facts_of_config(
@@ -156,7 +161,9 @@ def facts_of_config(
         "critic_is_bounded": getattr(penalty, "bounds_critic", False) or norms["discriminator"] == "spectral",
         "entangled": bool(cfg.schedule.get("entangled", False)),
         "concatenated": not cfg.schedule.get("split_batches", True),
-        "unused": ", ".join(g for g in ("upsample", "downsample", "padding") if g in chosen and g not in taken),
+        "unused": ", ".join(
+            g for g in ("upsample", "downsample", "padding") if g in chosen and g not in taken
+        ),
     }
 
 
@@ -164,8 +171,8 @@ def facts_of_data(data: DataFacts) -> dict[str, Any]:
     return {"labelled": data.num_classes > 0, "image_size": data.image_size, "count": data.count}
 
 
-def make(node: DictConfig, **given: Any) -> Any:
-    """Instantiates a component; its own complaint about a value reaches the user as it was raised."""
+def make(key: str, node: DictConfig, **given: Any) -> Any:
+    """Instantiates the component at `key`; its own complaint about a value reaches the user as it was raised."""
     try:
         return instantiate(node, _convert_="all", **given)
     except InstantiationException as error:
@@ -173,26 +180,32 @@ def make(node: DictConfig, **given: Any) -> Any:
         if isinstance(cause, GantrainError):
             raise cause from None
         if isinstance(cause, ValueError | TypeError):  # a library's own range check, such as Adam's betas
-            target = str(node.get("_target_", "")).rsplit(".", 1)[-1]
-            raise GantrainError(target, str(cause).splitlines()[0], "") from error
+            raise GantrainError(key, str(cause).splitlines()[0], "") from error
         raise (cause or error) from None
 
 
 def load_data(cfg: DictConfig) -> ImageSet:
     """The images, and their labels if the networks are to see them."""
-    images: ImageSet = make(cfg.data)
+    images: ImageSet = make("data", cfg.data)
     return images
 
 
 def check_device(name: str) -> None:
     """Raises GantrainError for a device that is not here."""
-    available = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = {
+        "auto": True,
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
     kind, _, index = name.partition(":")
     here = [device for device, present in available.items() if present]
     if kind not in available:
         raise GantrainError("runtime.device", f"no such device: '{name}'", f"here: {', '.join(here)}")
     if not available[kind]:
-        raise GantrainError("runtime.device", f"PyTorch finds no {kind} device here", f"here: {', '.join(here)}")
+        raise GantrainError(
+            "runtime.device", f"PyTorch finds no {kind} device here", f"here: {', '.join(here)}"
+        )
     if index and (kind != "cuda" or not index.isdecimal() or int(index) >= torch.cuda.device_count()):
         raise GantrainError("runtime.device", f"there is no '{name}' here", f"here: {', '.join(here)}")
 
@@ -213,9 +226,13 @@ def make_networks(cfg: DictConfig, data: DataFacts, device: torch.device) -> Pla
     for name in NETWORKS:
         node = cfg.model[name]
         takes = signatures.parameters(signatures.locate(node["_target_"], f"model.{name}"))
-        network = make(node, **{fact: value for fact, value in given.items() if fact in takes})
+        network = make(
+            f"model.{name}", node, **{fact: value for fact, value in given.items() if fact in takes}
+        )
         if not isinstance(network, nn.Module):
-            raise GantrainError(f"model.{name}._target_", "does not make a torch.nn.Module", "name a network's class")
+            raise GantrainError(
+                f"model.{name}._target_", "does not make a torch.nn.Module", "name a network's class"
+            )
         initialise(network, cfg.model.get("init", "default"))
         built[name] = network.to(device)
     return Players(built["discriminator"], built["generator"])
@@ -228,7 +245,7 @@ def make_optimiser(cfg: DictConfig, player: Player, network: nn.Module) -> torch
         options.setdefault("fused", True)
     rate = float(cfg.optim[LEARNING_RATES[player]])
     node = OmegaConf.create(options)
-    optimiser: torch.optim.Optimizer = make(node, params=list(network.parameters()), lr=rate)
+    optimiser: torch.optim.Optimizer = make("optim", node, params=list(network.parameters()), lr=rate)
     return optimiser
 
 
@@ -237,7 +254,7 @@ def network_is_on_cuda(network: nn.Module) -> bool:
 
 
 def make_latent(cfg: DictConfig) -> Latent:
-    latent: Latent = make(cfg.latent)
+    latent: Latent = make("latent", cfg.latent)
     return latent
 
 
@@ -245,12 +262,12 @@ def make_game(cfg: DictConfig, images: ImageSet, device: torch.device) -> Game:
     """Data on the device, the rules and the schedule."""
     if cfg.condition.kind != "class":
         images = replace(images, labels=None, class_names=())
-    schedule: Schedule = make(cfg.schedule)
+    schedule: Schedule = make("schedule", cfg.schedule)
     rules = Rules(
-        loss=make(cfg.loss),
-        penalty=make(cfg.penalty),
+        loss=make("loss", cfg.loss),
+        penalty=make("penalty", cfg.penalty),
         latent=make_latent(cfg),
-        augment=make(cfg.augment).to(device),
+        augment=make("augment", cfg.augment).to(device),
         split_batches=schedule.split_batches,
     )
     return Game(Store(images, device), rules, schedule)

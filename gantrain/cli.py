@@ -11,9 +11,10 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra import main as hydra_main
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -21,7 +22,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from gantrain import __version__
-from gantrain.compose import CONFIG_NAME, explain
+from gantrain.compose import CONFIG_NAME, check_overrides, explain
 from gantrain.config import config_dir
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted
 
@@ -92,13 +93,23 @@ COMMANDS = {
         "draw pictures with RUN's averaged generator",
         (
             RUN,
-            (("-n", "--count"), {"type": _count, "default": 64, "help": "how many pictures, or rows of a walk (64)"}),
+            (
+                ("-n", "--count"),
+                {"type": _count, "default": 64, "help": "how many pictures, or rows of a walk (64)"},
+            ),
             (("--seed",), {"type": int, "default": 0, "help": "same seed, same pictures (0)"}),
             (
                 ("--format",),
-                {"choices": ("grid", "png", "npz"), "default": "grid", "help": "one grid, single files, or an array"},
+                {
+                    "choices": ("grid", "png", "npz"),
+                    "default": "grid",
+                    "help": "one grid, single files, or an array",
+                },
             ),
-            (("--walk",), {"type": _count, "metavar": "FRAMES", "help": "a grid of walks from one picture to another"}),
+            (
+                ("--walk",),
+                {"type": _count, "metavar": "FRAMES", "help": "a grid of walks from one picture to another"},
+            ),
             (("--class",), {"dest": "label", "metavar": "K", "help": "only this class, by number or name"}),
             (("--out",), {"type": Path, "metavar": "DIR", "help": "where to (RUN/samples/drawn)"}),
             (("--device",), {"default": "auto", "help": "auto, cpu, cuda or mps"}),
@@ -108,16 +119,27 @@ COMMANDS = {
         _inspect,
         "what the data is, before a run is paid for",
         (
-            (("overrides",), {"nargs": "*", "metavar": "key=value", "help": "e.g. data=folder data.root=DIR"}),
-            (("--out",), {"type": Path, "metavar": "FILE", "help": "where the preview goes (outputs/inspect/...png)"}),
+            (
+                ("overrides",),
+                {"nargs": "*", "metavar": "key=value", "help": "e.g. data=folder data.root=DIR"},
+            ),
+            (
+                ("--out",),
+                {"type": Path, "metavar": "FILE", "help": "where the preview goes (outputs/inspect/...png)"},
+            ),
         ),
     ),
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise GantrainError(self.prog, message, f"{self.prog} --help lists what it takes")
+
+
 def _parser(name: str) -> argparse.ArgumentParser:
     command = COMMANDS[name]
-    parser = argparse.ArgumentParser(prog=f"gantrain {name}", description=command.help)
+    parser = _Parser(prog=f"gantrain {name}", description=command.help)
     for flags, options in command.arguments:
         parser.add_argument(*flags, **options)
     return parser
@@ -186,12 +208,22 @@ def _dispatch(argv: Sequence[str]) -> None:
         COMMANDS[first].run(arguments)
     elif first and first[0].isalpha() and "=" not in first:
         close = difflib.get_close_matches(first, COMMANDS, 1, 0.5)
-        listed = ", ".join(COMMANDS)
-        hint = "training is the bare command: gantrain" if first == "train" else ""
-        hint = hint or (f"did you mean gantrain {close[0]}?" if close else "")
-        raise GantrainError(first, "no such command", f"{hint} commands: {listed}; training: gantrain key=value".strip())
+        hint = f"did you mean gantrain {close[0]}? " if close else ""
+        remedy = f"{hint}commands: {', '.join(COMMANDS)}; training needs no word: gantrain [key=value]"
+        raise GantrainError(first, "no such command", remedy)
     else:
+        _check_arguments(argv)
         _train()
+
+
+def _check_arguments(argv: Sequence[str]) -> None:
+    """Flags and groups that Hydra would answer with a page of usage or a traceback."""
+    known, unknown = get_args_parser().parse_known_args(list(argv))
+    if unknown:
+        raise GantrainError(
+            unknown[0], "no such flag", "gantrain --hydra-help lists Hydra's; options are key=value"
+        )
+    check_overrides(known.overrides)
 
 
 def main() -> None:
@@ -214,7 +246,11 @@ def _guarded(argv: Sequence[str]) -> int:
         if wants_trace or friendly is None:
             traceback.print_exc()
             return getattr(friendly, "exit_code", 1)
-        return friendly.exit_code if getattr(error, "reported", False) else _say(f"error: {friendly}", friendly.exit_code)
+        return (
+            friendly.exit_code
+            if getattr(error, "reported", False)
+            else _say(f"error: {friendly}", friendly.exit_code)
+        )
     except Exception as error:
         if not getattr(error, "reported", False):
             traceback.print_exc()
@@ -239,5 +275,3 @@ def _friendly(error: Exception, argv: Sequence[str]) -> GantrainError | None:
 def _say(text: str, code: int) -> int:
     print(f"gantrain: {text}", file=sys.stderr)
     return code
-
-

@@ -6,10 +6,14 @@ import difflib
 import re
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -17,6 +21,7 @@ from gantrain.config import GROUPS, config_dir, flatten, options_of, unknown_key
 from gantrain.errors import GantrainError
 
 CONFIG_NAME = "train"
+OPTIONAL = ("experiment", "sweep")
 
 OmegaConf.register_new_resolver("gantrain_id", lambda: secrets.token_hex(2), use_cache=True, replace=True)
 
@@ -27,11 +32,20 @@ def composed(overrides: Sequence[str] = ()) -> DictConfig:
     Raises:
         GantrainError: what Hydra refuses, in plain words.
     """
+    check_overrides(overrides)
     try:
         with initialize_config_dir(config_dir(), version_base="1.3"):
             return compose(CONFIG_NAME, list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, overrides) from error
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Refuses what Hydra would only answer with a traceback: a group without an option."""
+    for override in overrides:
+        key, value = _split(override)
+        if key in GROUPS and key not in OPTIONAL and value in ("null", "None", ""):
+            raise GantrainError(f"{key}={value}", "training needs one", options_of(key))
 
 
 def explain(error: Exception, overrides: Sequence[str]) -> GantrainError:
@@ -91,7 +105,11 @@ def _composition(error: ConfigCompositionException, overrides: Sequence[str]) ->
         found = re.search(r"Multiple values for (\S+?)\.", text)
         group = found.group(1) if found else "a group"
         return GantrainError(group, "is given more than once", f"name one option: {group}=...")
-    for pattern in (r"Could not override '([^']*)'", r"Could not delete(?: from config)?\.? '?([^'\s]+)", r"Error merging override (\S+)"):
+    for pattern in (
+        r"Could not override '([^']*)'",
+        r"Could not delete(?: from config)?\.? '?([^'\s]+)",
+        r"Error merging override (\S+)",
+    ):
         found = re.search(pattern, text)
         if found:
             return _about(found.group(1), text, cause, overrides)
@@ -108,11 +126,12 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
         return GantrainError(f"~{key}", "cannot be left out: training needs one", options_of(key))
     if not value and given:
         value = _split(given[-1])[1]
-    if key in GROUPS and value in ("null", ""):
-        return GantrainError(f"{key}=null", "training needs one", options_of(key))
     known = _known_keys()
     if key not in known:
         return unknown_key(key, known)
+    takes = sorted({k[len(key) + 1 :].split(".")[0] for k in known if k.startswith(key + ".")})
+    if takes:
+        return GantrainError(key, "is a section of options, not a value", f"it takes: {', '.join(takes)}")
     return GantrainError(key, _type_reason(cause, value), "")
 
 
@@ -147,9 +166,3 @@ def _known_keys() -> set[str]:
     keys = set(flatten(OmegaConf.to_container(default)))  # type: ignore[arg-type]
     sections = {key.rpartition(".")[0] for key in keys}
     return {key for key in keys | sections | set(GROUPS) if key}
-
-
-def group_options() -> dict[str, list[str]]:
-    """{"loss": ["bce", ...], ...} of the shipped configs."""
-    root = Path(config_dir())
-    return {group: sorted(p.stem for p in (root / group).glob("*.yaml")) for group in GROUPS}

@@ -100,7 +100,9 @@ class ConditionSection:
 
     def __post_init__(self) -> None:
         if self.kind not in ("none", "class"):
-            raise GantrainError("condition.kind", f"no such kind: '{self.kind}'", "condition=none or condition=class")
+            raise GantrainError(
+                "condition.kind", f"no such kind: '{self.kind}'", "condition=none or condition=class"
+            )
         _at_least("condition", "embedding_dim", self.embedding_dim, 1, "condition.embedding_dim=16")
 
 
@@ -138,7 +140,7 @@ GROUPS = (*COMPONENTS, "model", "upsample", "downsample", "padding", "condition"
 
 # Keys whose work is still to come: refused by name rather than silently accepted.
 LATER = {
-    "metrics": "quality metrics during training",
+    "metrics": "quality metrics",
     "doctor": "the doctor",
     "runtime.precision": "mixed precision (everything trains in fp32 now)",
     "runtime.compile": "compiled training steps",
@@ -167,26 +169,27 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
     """The error for a key that nothing takes, with the nearest one that exists."""
     for later, what in LATER.items():
         if within(key, [later]):
-            return GantrainError(key, f"not available yet: {what} comes with a later version", "leave it out")
-    known = sorted(known)
+            return GantrainError(key, f"not available yet: a later version brings {what}", "leave it out")
+    known = sorted(set(known) - {key})
     parent, _, leaf = key.rpartition(".")
-    siblings = [k for k in known if k.rpartition(".")[0] == parent]
-    same_leaf = [k for k in known if k.rpartition(".")[2] == leaf]
+    siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
+    close = [".".join(filter(None, (parent, k))) for k in difflib.get_close_matches(leaf, siblings, 1, 0.6)]
     close = (
-        difflib.get_close_matches(key, siblings, 1, 0.6)
-        or same_leaf
-        or difflib.get_close_matches(key, known, 1, 0.7)
-        or [k for k in known if difflib.SequenceMatcher(None, leaf, k.rpartition(".")[2]).ratio() > 0.8]
+        close
+        or [k for k in known if k.rpartition(".")[2] == leaf]
+        or difflib.get_close_matches(key, known, 1, 0.8)
     )
-    remedy = f"did you mean {close[0]}?" if close else ""
-    takes = sorted({k[len(parent) + 1 :].split(".")[0] for k in known if parent and k.startswith(parent + ".")})
-    if takes:
-        remedy = f"{remedy} {parent} takes: {', '.join(t for t in takes if t != '_target_')}".strip()
-    return GantrainError(key, "no such option", remedy or f"sections: {', '.join(top_level(known))}")
-
-
-def top_level(keys: Iterable[str]) -> list[str]:
-    return sorted({key.split(".")[0] for key in keys})
+    hint = f"did you mean {close[0]}? " if close else ""
+    if parent:
+        takes = sorted(
+            {k[len(parent) + 1 :].split(".")[0] for k in known if k.startswith(parent + ".")} - {"_target_"}
+        )
+        remedy = hint + (
+            f"{parent} takes: {', '.join(takes)}" if takes else f"{parent} as chosen takes no options"
+        )
+    else:
+        remedy = hint.strip() or f"there are: {', '.join(sorted({k.split('.')[0] for k in known}))}"
+    return GantrainError(key, "no such option", remedy)
 
 
 def check_skeleton(cfg: DictConfig) -> None:
@@ -198,7 +201,7 @@ def check_skeleton(cfg: DictConfig) -> None:
     known = {f.name for f in fields(Config)}
     for key in cfg:
         if key not in known:
-            raise unknown_key(str(key), [*known, *flatten(OmegaConf.to_container(cfg))])  # type: ignore[arg-type]
+            raise unknown_key(str(key), known)
     for group in (*COMPONENTS, "model"):
         if not isinstance(cfg.get(group), DictConfig):
             raise GantrainError(group, "nothing is chosen, and training needs one", options_of(group))
@@ -217,7 +220,9 @@ def check_section(name: str, node: DictConfig) -> None:
     schema = type(getattr(Config(), name))
     keys = {f.name for f in fields(schema)}
     if not isinstance(node, DictConfig):
-        raise GantrainError(name, f"is a section of options, got '{node}'", f"it takes: {', '.join(sorted(keys))}")
+        raise GantrainError(
+            name, "is a section of options, not a value", f"it takes: {', '.join(sorted(keys))}"
+        )
     for key in node:
         if key not in keys:  # reached through Hydra's +key=, which opens the structure
             raise unknown_key(f"{name}.{key}", [f"{name}.{k}" for k in keys])

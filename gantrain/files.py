@@ -56,13 +56,17 @@ def find_run(name: str) -> tuple[Path, Path | None]:
     if path.is_file() and path.suffix == ".pt":
         return _checked(path.resolve().parent.parent), path.resolve()
     if not path.is_dir():
-        raise GantrainError(name, "no such run directory or checkpoint", "`latest`, or a directory under outputs/")
+        raise GantrainError(
+            name, "no such run directory or checkpoint", "`latest`, or a directory under outputs/"
+        )
     return _checked(path.resolve()), None
 
 
 def _checked(run: Path) -> Path:
     if not (run / CONFIG).is_file():
-        raise GantrainError(str(run), f"is not a run: it has no {CONFIG}", "`latest`, or a directory under outputs/")
+        raise GantrainError(
+            str(run), f"is not a run: it has no {CONFIG}", "`latest`, or a directory under outputs/"
+        )
     return run
 
 
@@ -71,4 +75,9 @@ def latest_run() -> Path:
     runs = [*Path("outputs").glob(f"*/*/{CONFIG}"), *Path("outputs").glob(f"multirun/*/*/*/{CONFIG}")]
     if not runs:
         raise GantrainError("latest", "there is no run under outputs/ here", "start one with `gantrain`")
-    return max(runs, key=lambda config: (config.with_name(SUMMARY) if config.with_name(SUMMARY).exists() else config).stat().st_mtime).parent
+    return max(
+        runs,
+        key=lambda config: (
+            (config.with_name(SUMMARY) if config.with_name(SUMMARY).exists() else config).stat().st_mtime
+        ),
+    ).parent

@@ -15,7 +15,9 @@ from gantrain.data.store import to_uint8
 from gantrain.networks.latent import Latent
 from gantrain.train.ema import evaluating
 
-BLOCK = 64  # pictures are always drawn in blocks of this size, so that how many one asks for changes none of them
+BLOCK = (
+    64  # pictures are always drawn in blocks of this size, so that how many one asks for changes none of them
+)
 
 
 def latent_blocks(latent: Latent, count: int, seed: int, device: torch.device) -> Iterator[Tensor]:
@@ -45,16 +47,20 @@ def _draw_block(network: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
     return to_uint8(network(z, torch.cat([labels, labels[:1].expand(missing)]))[:count])
 
 
-def fixed_latents(latent: Latent, count: int, num_classes: int, seed: int, device: torch.device) -> tuple[
-    Tensor, Tensor | None, int
-]:
+def fixed_latents(
+    latent: Latent, count: int, num_classes: int, seed: int, device: torch.device
+) -> tuple[Tensor, Tensor | None, int]:
     """The latents, labels and number of columns of a grid; with classes one row each, the same noise in every row."""
     if not num_classes:
         z = torch.cat(list(latent_blocks(latent, count, seed, device)))
         return z, None, columns_for(count)
     columns = max(1, -(-count // num_classes))
     z = torch.cat(list(latent_blocks(latent, columns, seed, device)))
-    return z.repeat(num_classes, 1), torch.arange(num_classes, device=device).repeat_interleave(columns), columns
+    return (
+        z.repeat(num_classes, 1),
+        torch.arange(num_classes, device=device).repeat_interleave(columns),
+        columns,
+    )
 
 
 def walk(latent: Latent, rows: int, frames: int, seed: int, device: torch.device) -> Tensor:
@@ -78,7 +84,9 @@ def grid(images: Tensor, columns: int) -> Tensor:
 def to_image(picture: Tensor) -> Image.Image:
     """uint8 C x H x W -> a PIL image, grey or RGB."""
     array = picture.cpu().numpy()
-    return Image.fromarray(array[0] if array.shape[0] == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
+    return Image.fromarray(
+        array[0] if array.shape[0] == 1 else np.ascontiguousarray(array.transpose(1, 2, 0))
+    )
 
 
 def save(picture: Tensor, path: Path) -> None:

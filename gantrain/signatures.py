@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, field, make_dataclass
 from typing import Any, Literal
 
@@ -27,12 +28,18 @@ def locate(target: object, key: str) -> Callable[..., Any]:
         GantrainError: nothing importable is called that, or it cannot be called.
     """
     if not isinstance(target, str):
-        raise GantrainError(key, "needs _target_, the dotted path of a class", f"{key}._target_=package.module.Class")
+        raise GantrainError(
+            key, "needs _target_, the dotted path of a class", f"{key}._target_=package.module.Class"
+        )
+    logger = logging.getLogger("hydra.utils")
+    before, logger.disabled = logger.disabled, True  # Hydra would log what is raised here
     try:
         found = get_object(target)
     except Exception as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise GantrainError(f"{key}._target_", f"cannot import '{target}': {reason}", "check the path") from error
+        remedy = "check the path; modules of the current directory are found too"
+        raise GantrainError(f"{key}._target_", f"cannot import '{target}'", remedy) from error
+    finally:
+        logger.disabled = before
     if not callable(found):
         raise GantrainError(f"{key}._target_", f"'{target}' is not a class or function", "name one that is")
     return typing.cast("Callable[..., Any]", found)
@@ -44,13 +51,16 @@ def parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {name: p for name, p in inspect.signature(target).parameters.items() if p.kind in by_name}
 
 
-def check(node: Mapping[str, Any], key: str, given: typing.Collection[str] = ()) -> Callable[..., Any]:
+def check(
+    node: Mapping[str, Any], key: str, given: Collection[str] = (), extra: Mapping[str, type] = {}
+) -> Callable[..., Any]:
     """Holds a component's options against the signature of its target, and returns the target.
 
     Args:
         node: plain values with `_target_`.
         key: the node's path in the configuration, for messages.
         given: parameters that gantrain passes itself (facts of the data); they are not for the user to set.
+        extra: options that gantrain reads itself, with their types; each must be there.
 
     Raises:
         GantrainError: an unknown key, a wrong type or choice, or a missing value.
@@ -60,12 +70,16 @@ def check(node: Mapping[str, Any], key: str, given: typing.Collection[str] = ())
     open_ended = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(target).parameters.values())
     for name in node:
         if name in given:
-            raise GantrainError(f"{key}.{name}", "is given by the data or another section, not typed", "leave it out")
-        if name != "_target_" and name not in takes and not open_ended:
-            raise unknown_key(f"{key}.{name}", [f"{key}.{n}" for n in takes])
+            raise GantrainError(
+                f"{key}.{name}", "is given by the data or another section, not typed", "leave it out"
+            )
+        if name != "_target_" and name not in {*takes, *extra} and not open_ended:
+            raise unknown_key(f"{key}.{name}", [f"{key}.{n}" for n in (*takes, *extra)])
     for name, parameter in takes.items():
         if name not in node and parameter.default is parameter.empty:
             raise GantrainError(f"{key}.{name}", "has no value", f"{key}.{name}=...")
+    for name, hint in extra.items():
+        check_type(node.get(name), hint, f"{key}.{name}")
     hints = _hints(target)
     for name, value in node.items():
         if isinstance(value, Mapping) and "_target_" in value:
@@ -91,7 +105,9 @@ def check_type(value: object, hint: Any, key: str) -> None:
         if value not in choices:
             close = difflib.get_close_matches(str(value), [str(c) for c in choices], 1)
             hint_text = f"did you mean {key}={close[0]}? " if close else ""
-            raise GantrainError(key, f"no such choice: '{value}'", f"{hint_text}choices: {', '.join(map(str, choices))}")
+            raise GantrainError(
+                key, f"no such choice: '{value}'", f"{hint_text}choices: {', '.join(map(str, choices))}"
+            )
         return
     try:
         schema = OmegaConf.structured(make_dataclass("Option", [("value", hint, field(default=MISSING))]))

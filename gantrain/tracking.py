@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
@@ -88,7 +87,10 @@ class Tracker:
         self.writer.add_text("config", f"```yaml\n{yaml.safe_dump(config, sort_keys=False)}\n```")
         self.writer.add_image("data/real", real, 0)
         # in the run's own writer: add_hparams would open a second run beside this one
-        plain = {k: v if isinstance(v, int | float) and not isinstance(v, bool) else str(v) for k, v in flatten(config).items()}
+        plain = {
+            k: v if isinstance(v, int | float) and not isinstance(v, bool) else str(v)
+            for k, v in flatten(config).items()
+        }
         for summary in hparams(plain, dict.fromkeys(HPARAM_METRICS, 0.0))[:2]:
             self.writer.file_writer.add_summary(summary)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from gantrain import cli
 
 torch.set_num_threads(1)
@@ -30,7 +31,10 @@ class Outcome:
     @property
     def run(self) -> Path:
         """The newest run directory."""
-        found = [*Path("outputs").glob("*/*/config.yaml"), *Path("outputs").glob("multirun/*/*/*/config.yaml")]
+        found = [
+            *Path("outputs").glob("*/*/config.yaml"),
+            *Path("outputs").glob("multirun/*/*/*/config.yaml"),
+        ]
         return max(found, key=lambda path: path.stat().st_mtime_ns).parent.resolve()
 
 

@@ -40,7 +40,9 @@ def resume(name: str, overrides: Sequence[str]) -> None:
     for override in overrides:
         change(cfg, override)
     if start is None and checkpoint.newest(run) is None:
-        raise GantrainError(str(run), "has no checkpoint to go on from", "start it anew: it had not saved yet")
+        raise GantrainError(
+            str(run), "has no checkpoint to go on from", "start it anew: it had not saved yet"
+        )
     if start is not None:
         set_aside_after(start)
     train(cfg, run)

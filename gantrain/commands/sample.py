@@ -28,7 +28,9 @@ class Artist:
         self.run, chosen = files.find_run(name)
         path = chosen or checkpoint.newest(self.run)
         if path is None:
-            raise GantrainError(str(self.run), "has no checkpoint to draw from", "let it train to its first checkpoint")
+            raise GantrainError(
+                str(self.run), "has no checkpoint to draw from", "let it train to its first checkpoint"
+            )
         cfg, facts = saved_config(self.run)
         build.find_user_classes()
         build.check_device(device)
@@ -45,7 +47,9 @@ class Artist:
     def label(self, name: str) -> int:
         """The number of a class given by number or name."""
         if not self.num_classes:
-            raise GantrainError("--class", "this run was trained without classes", "train with condition=class")
+            raise GantrainError(
+                "--class", "this run was trained without classes", "train with condition=class"
+            )
         names = list(self.data.class_names) or [str(k) for k in range(self.num_classes)]
         if name in names:
             return names.index(name)
@@ -111,13 +115,20 @@ def save_walk(artist: Artist, rows: int, frames: int, seed: int, label: int | No
 
 def save_grid(artist: Artist, count: int, seed: int, label: int | None, folder: Path, suffix: str) -> str:
     if count > MOST_IN_A_GRID:
-        raise GantrainError("-n", f"a grid holds at most {MOST_IN_A_GRID} pictures, got {count}", "--format png or npz")
+        raise GantrainError(
+            "-n", f"a grid holds at most {MOST_IN_A_GRID} pictures, got {count}", "--format png or npz"
+        )
     path = folder / f"grid-{suffix}.png"
     if artist.num_classes and label is None:
-        z, labels, columns = pictures.fixed_latents(artist.latent, count, artist.num_classes, seed, artist.device)
+        z, labels, columns = pictures.fixed_latents(
+            artist.latent, count, artist.num_classes, seed, artist.device
+        )
         images = pictures.draw(artist.network, z, labels)
     else:
-        images, columns = torch.cat([i for i, _ in artist.draw(count, seed, label)]), pictures.columns_for(count)
+        images, columns = (
+            torch.cat([i for i, _ in artist.draw(count, seed, label)]),
+            pictures.columns_for(count),
+        )
     pictures.save(pictures.grid(images, columns), path)
     return f"{len(images)} pictures: {path}"
 

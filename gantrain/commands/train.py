@@ -88,12 +88,19 @@ def train_in(cfg: DictConfig, directory: Path, facts: dict[str, Any], start_from
 
 
 def play(
-    cfg: DictConfig, directory: Path, state: TrainingState, game: Game, config: dict[str, Any], images: ImageSet
+    cfg: DictConfig,
+    directory: Path,
+    state: TrainingState,
+    game: Game,
+    config: dict[str, Any],
+    images: ImageSet,
 ) -> None:
     """Trains with everything that looks on, and saves whatever ends it."""
     total, every = cfg.train.steps, cfg.checkpoint.every
     num_classes = images.num_classes if cfg.condition.kind == "class" else 0
-    latents = pictures.fixed_latents(game.rules.latent, cfg.tracking.samples, num_classes, cfg.seed + 1, state.device)
+    latents = pictures.fixed_latents(
+        game.rules.latent, cfg.tracking.samples, num_classes, cfg.seed + 1, state.device
+    )
     real = pictures.grid(images.images[: cfg.tracking.samples], pictures.columns_for(cfg.tracking.samples))
     checkpoints = Checkpoints(directory, config, every, cfg.checkpoint.keep, total)
     tracker = Tracker(directory, config, state, FixedNoise(*latents), real)
@@ -104,11 +111,15 @@ def play(
             if stop.requested and state.step < total:
                 saved = checkpoints.save(state)
                 keeper.write(state, "interrupted")
-                raise stop.interruption(f"stopped after step {state.step}; go on with: gantrain resume {directory}", saved)
+                raise stop.interruption(
+                    f"stopped after step {state.step}; go on with: gantrain resume {directory}", saved
+                )
         keeper.write(state, "finished")
     except NonFiniteError as error:
         last = checkpoint.newest(directory)
-        raise NonFiniteError(error.key, error.reason, f"{error.remedy}; last good checkpoint: {last or 'none yet'}") from error
+        raise NonFiniteError(
+            error.key, error.reason, f"{error.remedy}; last good checkpoint: {last or 'none yet'}"
+        ) from error
     finally:
         tracker.close()
 
@@ -122,7 +133,9 @@ def prepare_process(cfg: DictConfig) -> None:
         torch.set_num_threads(cfg.runtime.threads)
     torch.use_deterministic_algorithms(cfg.runtime.deterministic)
     if cfg.runtime.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS refuses to be deterministic without
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # cuBLAS refuses to be deterministic without
     torch.backends.cudnn.benchmark = not cfg.runtime.deterministic
 
 
@@ -153,7 +166,9 @@ def compare_with_saved(cfg: DictConfig, directory: Path) -> None:
         if old.get(key) != new.get(key) and not within(key, RESUMABLE)
     ]
     if differences:
-        shown = "; ".join(differences[:8]) + (f"; and {len(differences) - 8} more" if len(differences) > 8 else "")
+        shown = "; ".join(differences[:8]) + (
+            f"; and {len(differences) - 8} more" if len(differences) > 8 else ""
+        )
         remedy = "keep the run's own settings, or start a new run in another directory"
         raise GantrainError(str(directory), f"holds a run with other settings: {shown}", remedy)
 
@@ -164,8 +179,16 @@ def introduce(cfg: DictConfig, images: ImageSet, nets: Players, device: torch.de
         log.info(line)
     for name in ("generator", "discriminator"):
         network = nets[name]  # type: ignore[index]
-        layers = [m for m in network.modules() if isinstance(m, torch.nn.modules.conv._ConvNd | torch.nn.Linear)]
-        log.info("%s: %s, %d layers, %s parameters", name, type(network).__module__.rsplit(".", 1)[-1], len(layers), f"{parameter_count(network):,}")
+        layers = [
+            m for m in network.modules() if isinstance(m, torch.nn.modules.conv._ConvNd | torch.nn.Linear)
+        ]
+        log.info(
+            "%s: %s, %d layers, %s parameters",
+            name,
+            type(network).__module__.rsplit(".", 1)[-1],
+            len(layers),
+            f"{parameter_count(network):,}",
+        )
     log.info("choices: %s", ", ".join(f"{key}={value}" for key, value in choices(cfg).items()))
     batch, per_epoch = cfg.train.batch_size, images.count / cfg.train.batch_size
     log.info(
@@ -217,7 +240,11 @@ def opening_summary(state: TrainingState, nets: Players, device: torch.device) -
         },
         "device": describe_device(device),
         "precision": "fp32",
-        "versions": {"gantrain": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {
+            "gantrain": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
         "findings": 0,
         "metrics": {},
         "error": None,

@@ -24,7 +24,7 @@ Skipped = tuple[str, str]
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Named, because Pillow otherwise goes by content: PostScript called x.png would start Ghostscript.
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "GIF", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
 LEFT_BY_SYSTEMS = {"__MACOSX", "Thumbs.db"}
 GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
 BAR_FROM = 300

@@ -53,7 +53,9 @@ class Penalty:
 
     def __init__(self, weight: float = 0.0, every: int = 1) -> None:
         if weight < 0:
-            raise GantrainError("penalty.weight", f"must not be negative, got {weight}", "penalty=none for no penalty")
+            raise GantrainError(
+                "penalty.weight", f"must not be negative, got {weight}", "penalty=none for no penalty"
+            )
         if every < 1:
             raise GantrainError("penalty.every", f"must be 1 or more, got {every}", "penalty.every=1")
         self.weight, self.every = weight, every
@@ -77,7 +79,9 @@ class Clip(Penalty):
     def __init__(self, clip_value: float = 0.01) -> None:
         super().__init__()
         if clip_value <= 0:
-            raise GantrainError("penalty.clip_value", f"must be above 0, got {clip_value}", "penalty.clip_value=0.01")
+            raise GantrainError(
+                "penalty.clip_value", f"must be above 0, got {clip_value}", "penalty.clip_value=0.01"
+            )
         self.clip_value = clip_value
 
     @torch.no_grad()

@@ -131,7 +131,9 @@ def discriminator_loss(
     return adversarial + penalty, {"loss_d": adversarial.detach(), "penalty": penalty.detach()}
 
 
-def generator_loss(real_logits: Tensor, fake_logits: Tensor, rules: Rules) -> tuple[Tensor, dict[str, Tensor]]:
+def generator_loss(
+    real_logits: Tensor, fake_logits: Tensor, rules: Rules
+) -> tuple[Tensor, dict[str, Tensor]]:
     """min_G  E[l_G(D(x), D(G(z)))]."""
     loss = rules.loss.generator(real_logits, fake_logits).mean()
     return loss, {"loss_g": loss.detach()}
@@ -154,7 +156,9 @@ def gradients(phase: Phase, nets: Players, rules: Rules, now: Round) -> Measured
             losses["discriminator"], stats = discriminator_loss(
                 nets.discriminator, real_logits, fake_logits, fake, rules, now
             )
-            measured.stats |= stats | look_of_discriminator(real_logits.detach(), fake_logits.detach(), rules.loss)
+            measured.stats |= stats | look_of_discriminator(
+                real_logits.detach(), fake_logits.detach(), rules.loss
+            )
         if "generator" in phase.players:
             losses["generator"], stats = generator_loss(real_logits, fake_logits, rules)
             measured.stats |= stats

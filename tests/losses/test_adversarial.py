@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
-from gantrain.losses import adversarial
 from torch import Tensor
 from torch.testing import assert_close
+
+from gantrain.losses import adversarial
 
 
 def log_sigmoid(t: Tensor) -> Tensor:
@@ -18,7 +19,9 @@ D_FORMULAS = {
     "BCE": lambda r, f: -log_sigmoid(r) - torch.log(1 - torch.sigmoid(f)),
     "Minimax": lambda r, f: -log_sigmoid(r) - torch.log(1 - torch.sigmoid(f)),
     "LSGAN": lambda r, f: 0.5 * (r - 1) ** 2 + 0.5 * f**2,
-    "Hinge": lambda r, f: torch.maximum(torch.zeros_like(r), 1 - r) + torch.maximum(torch.zeros_like(f), 1 + f),
+    "Hinge": lambda r, f: (
+        torch.maximum(torch.zeros_like(r), 1 - r) + torch.maximum(torch.zeros_like(f), 1 + f)
+    ),
     "WGAN": lambda r, f: f - r,
     "Relativistic": lambda r, f: torch.log(1 + torch.exp(f - r)),
 }
@@ -41,7 +44,11 @@ EQUILIBRIUM = {  # both logits at their boundary: (D, G)
 
 
 def test_every_loss_has_a_formula() -> None:
-    public = {name for name, value in vars(adversarial).items() if isinstance(value, type) and hasattr(value, "unbounded")}
+    public = {
+        name
+        for name, value in vars(adversarial).items()
+        if isinstance(value, type) and hasattr(value, "unbounded")
+    }
     assert public - {"_Facts", "AdversarialLoss"} == D_FORMULAS.keys() == G_FORMULAS.keys()
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gantrain.errors import GantrainError
-from gantrain.losses.penalties import DRAGAN, R1, R1R2, WGANGP, Clip, Penalty
 from torch import Generator, Tensor, nn
 from torch.testing import assert_close
+
+from gantrain.errors import GantrainError
+from gantrain.losses.penalties import DRAGAN, R1, R1R2, WGANGP, Clip, Penalty
 
 SHAPE = (5, 2, 3, 3)
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import torch
-from gantrain.train.ema import EMA, RAMP_UP, evaluating
 from torch import nn
 from torch.testing import assert_close
+
+from gantrain.train.ema import EMA, RAMP_UP, evaluating
 
 
 def constant(value: float) -> nn.Linear:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gantrain.errors import GantrainError
 from gantrain.train.schedule import Adaptive, Alternating, Joint, Schedule, Tutorial
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Generator, Tensor, nn
+from torch.testing import assert_close
+
 from gantrain.data.sampler import Sampler
 from gantrain.data.store import ImageSet, Store
 from gantrain.errors import NonFiniteError
@@ -17,8 +20,6 @@ from gantrain.train.loop import Game, one_step
 from gantrain.train.schedule import Adaptive, Alternating, Joint, Phase, Schedule, Tutorial
 from gantrain.train.state import TrainingState
 from gantrain.train.step import Players, Round, Rules, gradients
-from torch import Generator, Tensor, nn
-from torch.testing import assert_close
 
 LATENT, PIXELS = 3, 16
 
@@ -95,7 +96,9 @@ def rules64(loss: str = "BCE", penalty: Penalty | None = None, split: bool = Tru
     return Rules(rules.loss, rules.penalty, Latent64(LATENT), rules.augment, rules.split_batches)
 
 
-def grads_of(phase: Phase, rules: Rules, nets: Players | None = None, now: Round | None = None) -> dict[str, Tensor]:
+def grads_of(
+    phase: Phase, rules: Rules, nets: Players | None = None, now: Round | None = None
+) -> dict[str, Tensor]:
     nets = nets or make_nets()
     gradients(phase, nets, rules, now or make_round())
     named = [*nets.discriminator.named_parameters("d"), *nets.generator.named_parameters("g")]
@@ -182,7 +185,10 @@ def test_patch_logits_train() -> None:
 def test_values_at_logits_of_zero() -> None:
     nets = make_nets()
     nets.discriminator.layer.weight.data.zero_()  # type: ignore[union-attr, operator]
-    bce = gradients(D_PHASE, nets, rules64(), make_round()).stats | gradients(G_PHASE, nets, rules64(), make_round()).stats
+    bce = (
+        gradients(D_PHASE, nets, rules64(), make_round()).stats
+        | gradients(G_PHASE, nets, rules64(), make_round()).stats
+    )
     assert_close(bce["loss_d"].item(), 2 * math.log(2))
     assert_close(bce["loss_g"].item(), math.log(2))
     assert_close(bce["d_real"].item(), 0.5)
@@ -212,7 +218,12 @@ def make_state(schedule: Schedule, rules: Rules | None = None) -> tuple[Training
         "generator": torch.optim.Adam(nets.generator.parameters()),
     }
     state = TrainingState(
-        nets, EMA(nets.generator, 0.0), optimisers, Sampler(20, 4, 0), Generator().manual_seed(0), schedule.start()
+        nets,
+        EMA(nets.generator, 0.0),
+        optimisers,
+        Sampler(20, 4, 0),
+        Generator().manual_seed(0),
+        schedule.start(),
     )
     return state, game
 
@@ -244,7 +255,9 @@ def test_updates_that_happened(schedule: Schedule, expected: tuple[int, int], ba
 
 
 def test_adaptive_gives_the_lagging_player_more_updates() -> None:
-    state, game = make_state(Adaptive(every=1, d_leads=0.0001, g_leads=0.0))  # whatever D's accuracy, it leads
+    state, game = make_state(
+        Adaptive(every=1, d_leads=0.0001, g_leads=0.0)
+    )  # whatever D's accuracy, it leads
     for _ in range(4):
         one_step(state, game)
     assert updates(state) == (4, 1 + 2 + 3 + 3)
@@ -253,7 +266,10 @@ def test_adaptive_gives_the_lagging_player_more_updates() -> None:
 def test_a_bad_number_stops_before_the_weights_move() -> None:
     state, game = make_state(Alternating())
     one_step(state, game)
-    before = copy.deepcopy(state.nets.generator.state_dict()), copy.deepcopy(state.nets.discriminator.state_dict())
+    before = (
+        copy.deepcopy(state.nets.generator.state_dict()),
+        copy.deepcopy(state.nets.discriminator.state_dict()),
+    )
     game.store.images[:] = 0
 
     class Broken(adversarial.BCE):
@@ -263,7 +279,9 @@ def test_a_bad_number_stops_before_the_weights_move() -> None:
     broken = Game(game.store, Rules(Broken(), Penalty(), Normal(LATENT), nn.Identity()), game.schedule)
     with pytest.raises(NonFiniteError, match="discriminator: its loss or gradient is not finite at step 2"):
         one_step(state, broken)
-    assert_close((state.nets.generator.state_dict(), state.nets.discriminator.state_dict()), before, rtol=0, atol=0)
+    assert_close(
+        (state.nets.generator.state_dict(), state.nets.discriminator.state_dict()), before, rtol=0, atol=0
+    )
 
 
 def test_clip_holds_after_every_step() -> None:

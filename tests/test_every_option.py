@@ -1,0 +1,145 @@
+"""Every file under configs/ composes, validates, builds and takes a real step; so do mixtures of them."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from gantrain import build
+from gantrain.compose import composed
+from gantrain.config import GROUPS, config_dir, refuse, warnings
+from gantrain.data.store import ImageSet
+from gantrain.train.loop import one_step
+
+SMALL = ("model.width=4", "train.batch_size=4")
+ROOT = Path(config_dir())
+OPTIONS = sorted(
+    f"{path.parent.name}={path.stem}"
+    for group in GROUPS
+    for path in (ROOT / group).glob("*.yaml")
+    if group != "sweep"
+)
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "experiment").glob("*.yaml"))
+# What an option needs beside it to have a meaning.
+COMPANY = {
+    "penalty=wgan_gp": ("model=dcgan_layer_norm",),
+    "penalty=r1": ("model=dcgan_layer_norm",),
+    "penalty=r1r2": ("model=dcgan_layer_norm",),
+    "penalty=dragan": ("model=dcgan_layer_norm",),
+}
+
+
+def images_for(cfg: DictConfig, count: int = 8) -> ImageSet:
+    """Noise with the shape of the configured data: what is tested here is what comes after them."""
+    channels = {"cifar10": 3, "celeba": 3, "folder": 3}.get(cfg.data._target_.rsplit(".", 1)[-1], 1)
+    size, labels = cfg.data.image_size, torch.arange(count) % 4
+    pixels = torch.randint(0, 256, (count, channels, size, size), dtype=torch.uint8)
+    images = ImageSet("noise", pixels, labels, ("a", "b", "c", "d"))
+    return replace(images, labels=None, class_names=()) if "celeba" in cfg.data._target_ else images
+
+
+def take_steps(overrides: tuple[str, ...], steps: int = 1) -> None:
+    """Composes, validates, builds and trains; asserts that both players moved and all is finite.
+
+    Raises:
+        GantrainError: the combination is refused.
+    """
+    cfg = build.resolved(composed([*SMALL, *overrides]))
+    facts = build.check(cfg)
+    torch.manual_seed(0)
+    images, device = images_for(cfg), torch.device("cpu")
+    data = build.DataFacts.of(images)
+    facts |= build.facts_of_data(data)
+    refuse(facts)
+    warnings(facts)
+    nets = build.make_networks(cfg, data, device)
+    game = build.make_game(cfg, images, device)
+    state = build.make_state(cfg, nets, game, images.count, device)
+    before = [[p.detach().clone() for p in net.parameters()] for net in (nets.generator, nets.discriminator)]
+    for _ in range(steps):
+        one_step(state, game)
+    assert all(
+        torch.isfinite(p).all() for net in (nets.generator, nets.discriminator) for p in net.parameters()
+    )
+    for net, old in zip((nets.generator, nets.discriminator), before, strict=True):
+        assert any(not torch.equal(p, q) for p, q in zip(net.parameters(), old, strict=True))
+
+
+def test_the_groups_are_all_there() -> None:
+    found = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.yaml")} - {"."}
+    assert {group for group in found if not group.startswith("hydra")} == set(GROUPS)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_trains(option: str) -> None:
+    take_steps((option, *COMPANY.get(option, ())))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "sweep").glob("*.yaml")))
+def test_every_sweep_names_options_that_exist(name: str) -> None:
+    from hydra import compose, initialize_config_dir
+
+    with initialize_config_dir(str(ROOT), version_base="1.3"):
+        cfg = compose("train", [f"sweep={name}"], return_hydra_config=True)
+    assert cfg.hydra.mode.name == "MULTIRUN"
+    for group, options in cfg.hydra.sweeper.params.items():
+        for option in options.split(","):
+            assert f"{group}={option}" in OPTIONS
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.rglob("*.yaml")), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_every_file_says_what_it_is(path: Path) -> None:
+    if path.parent.name != "help":
+        assert "# " in path.read_text(encoding="utf-8").split("_target_")[0], "opens with a comment"
+
+
+@functools.cache
+def values(*overrides: str) -> dict[str, Any]:
+    return OmegaConf.to_container(composed(overrides), resolve=False)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_leaves_every_group_free(experiment: str) -> None:
+    """`experiment=x group=option` means the option: an experiment that set the group's values would win."""
+    for option in OPTIONS:
+        group = option.partition("=")[0]
+        if group == "experiment":
+            continue
+        assert values(f"experiment={experiment}", option)[group] == values(option)[group], option
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_experiment_trains_on_other_data(experiment: str) -> None:
+    data = ("data=digits",) if "mnist" not in experiment else ("data=digits", "data.image_size=28")
+    take_steps((f"experiment={experiment}", *data))
+
+
+NETWORK_OPTIONS = [
+    f"model={model} model.{player}.{key}={value}"
+    for model in ("dcgan", "sngan", "mlp", "dcgan_mnist")
+    for player in ("generator", "discriminator")
+    for key, values in {
+        "norm": ("none", "batch", "instance", "layer", "group", "spectral"),
+        "activation": ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh"),
+    }.items()
+    for value in values
+]
+
+
+@pytest.mark.parametrize("options", NETWORK_OPTIONS)
+def test_every_norm_and_activation_trains(options: str) -> None:
+    take_steps((*options.split(), "data.image_size=16" if "mnist" not in options else "data.image_size=28"))
+
+
+@pytest.mark.parametrize("size", [16, 20, 28, 48, 64])
+@pytest.mark.parametrize("padding", ["zeros", "reflect_stem"])
+def test_every_size_trains(size: int, padding: str) -> None:
+    take_steps((f"data.image_size={size}", f"padding={padding}", "condition=class"))
