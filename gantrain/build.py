@@ -172,7 +172,7 @@ def facts_of_data(data: DataFacts) -> dict[str, Any]:
 
 
 def make(key: str, node: DictConfig, **given: Any) -> Any:
-    """Instantiates the component at `key`; its own complaint about a value reaches the user as it was raised."""
+    """Instantiates the component at `key`; its own complaint about a value reaches the user."""
     try:
         return instantiate(node, _convert_="all", **given)
     except InstantiationException as error:
@@ -220,7 +220,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def make_networks(cfg: DictConfig, data: DataFacts, device: torch.device) -> Players:
-    """Both networks, initialised on the CPU (so that every device starts from the same weights), then moved."""
+    """Both networks, initialised on the CPU (so that every device starts alike), then moved."""
     given = given_facts(cfg, data)
     built = {}
     for name in NETWORKS:

@@ -227,7 +227,7 @@ def _check_arguments(argv: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """Runs the command line and exits: 0 done, 2 the user's input, 3 non-finite, 130/143 stopped, 1 our fault."""
+    """Runs the command line and exits: 0 done, 2 user's input, 3 non-finite, 130/143 stopped, 1 our fault."""
     sys.exit(_guarded(sys.argv[1:]))
 
 

@@ -135,7 +135,7 @@ ConfigStore.instance().store(name="schema", node=Config)
 COMPONENTS = ("data", "latent", "penalty", "loss", "optim", "schedule", "augment")
 NETWORKS = ("generator", "discriminator")
 MODEL_KEYS = ("width", "init", *NETWORKS)
-SECTIONS = tuple(f.name for f in fields(Config) if f.type.endswith("Section"))  # type: ignore[union-attr]
+SECTIONS = tuple(f.name for f in fields(Config) if str(f.type).endswith("Section"))
 GROUPS = (*COMPONENTS, "model", "upsample", "downsample", "padding", "condition", "experiment", "sweep")
 
 # Keys whose work is still to come: refused by name rather than silently accepted.
@@ -225,10 +225,10 @@ def check_section(name: str, node: DictConfig) -> None:
         )
     for key in node:
         if key not in keys:  # reached through Hydra's +key=, which opens the structure
-            raise unknown_key(f"{name}.{key}", [f"{name}.{k}" for k in keys])
+            raise unknown_key(f"{name}.{key!s}", [f"{name}.{k}" for k in keys])
     try:
         typed = OmegaConf.merge(OmegaConf.structured(schema), node)
-        values = OmegaConf.to_container(typed, throw_on_missing=True)
+        values: Any = OmegaConf.to_container(typed, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise GantrainError(name, str(error).splitlines()[0], options_of(name)) from error
     schema(**values)  # its own ranges; not through OmegaConf, which would wrap the error
@@ -247,9 +247,9 @@ Facts = Mapping[str, Any]
 class Rule:
     """A combination of facts that cannot work (REFUSALS) or is unwise (WARNINGS).
 
-    `when` is asked once all facts that it names in `needs` are known: those of the configuration before data or
-    device is touched, those of the data as soon as it is read. `key`, `reason`, `remedy` are format strings
-    over the facts.
+    `when` is asked once all facts that it names in `needs` are known: those of the configuration before data
+    or device is touched, those of the data as soon as it is read. `key`, `reason` and `remedy` are format
+    strings over the facts.
     """
 
     key: str

@@ -50,7 +50,7 @@ def _draw_block(network: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
 def fixed_latents(
     latent: Latent, count: int, num_classes: int, seed: int, device: torch.device
 ) -> tuple[Tensor, Tensor | None, int]:
-    """The latents, labels and number of columns of a grid; with classes one row each, the same noise in every row."""
+    """Latents, labels and columns of a grid; with classes one row each, the same noise in every row."""
     if not num_classes:
         z = torch.cat(list(latent_blocks(latent, count, seed, device)))
         return z, None, columns_for(count)

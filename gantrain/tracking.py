@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
@@ -81,18 +82,18 @@ class Tracker:
         self.latest: dict[str, float] = {}
 
     def _introduce(self, config: dict[str, Any], real: Tensor) -> None:
-        import yaml
-
         self.writer.add_custom_scalars(LAYOUT)
-        self.writer.add_text("config", f"```yaml\n{yaml.safe_dump(config, sort_keys=False)}\n```")
+        self.writer.add_text("config", f"```yaml\n{OmegaConf.to_yaml(config)}\n```")
         self.writer.add_image("data/real", real, 0)
         # in the run's own writer: add_hparams would open a second run beside this one
         plain = {
             k: v if isinstance(v, int | float) and not isinstance(v, bool) else str(v)
             for k, v in flatten(config).items()
         }
+        events = self.writer.file_writer
+        assert events is not None
         for summary in hparams(plain, dict.fromkeys(HPARAM_METRICS, 0.0))[:2]:
-            self.writer.file_writer.add_summary(summary)
+            events.add_summary(summary)
 
     def _drop_rows_after(self, step: int) -> None:
         """What a killed run logged after its last checkpoint is trained, and logged, again."""

@@ -9,36 +9,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks: more threads on
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from small import Command, Outcome
 
 from gantrain import cli
 
 torch.set_num_threads(1)
-
-TINY = ("model.width=4", "train.batch_size=8", "tracking.every=2", "tracking.samples=4")
-
-
-@dataclass
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def run(self) -> Path:
-        """The newest run directory."""
-        found = [
-            *Path("outputs").glob("*/*/config.yaml"),
-            *Path("outputs").glob("multirun/*/*/*/config.yaml"),
-        ]
-        return max(found, key=lambda path: path.stat().st_mtime_ns).parent.resolve()
-
-
-Command = Callable[..., Outcome]
 
 
 @pytest.fixture

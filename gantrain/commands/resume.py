@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from gantrain import checkpoint, files
-from gantrain.commands.train import FACTS, train
+from gantrain.commands.train import plain, saved_config, train
 from gantrain.config import RESUMABLE, flatten, unknown_key, within
 from gantrain.errors import GantrainError
-
-
-def saved_config(run: Path) -> tuple[DictConfig, dict[str, Any]]:
-    """(configuration as composed then, facts of the data) of a run.
-
-    Raises:
-        GantrainError: config.yaml is damaged.
-    """
-    try:
-        saved = yaml.safe_load((run / files.CONFIG).read_text(encoding="utf-8"))
-        facts = saved.pop(FACTS)
-        return OmegaConf.create(saved), facts
-    except (yaml.YAMLError, AttributeError, KeyError) as error:
-        raise GantrainError(str(run / files.CONFIG), "is damaged: not a saved configuration", "") from error
 
 
 def resume(name: str, overrides: Sequence[str]) -> None:
@@ -51,12 +35,12 @@ def resume(name: str, overrides: Sequence[str]) -> None:
 def change(cfg: DictConfig, override: str) -> None:
     """Applies one key=value, if a resume may change that key."""
     key, equals, text = override.partition("=")
-    flat = flatten(OmegaConf.to_container(cfg))  # type: ignore[arg-type]
+    flat = flatten(plain(cfg))
     if not equals:
         raise GantrainError(override, "is not key=value", "e.g. train.steps=4000")
     if key not in flat:
         raise unknown_key(key, flat)
-    value = yaml.safe_load(text)
+    value = OmegaConf.select(OmegaConf.from_dotlist([override]), key)
     if not within(key, RESUMABLE) and value != flat[key]:
         reason = f"{flat[key]} -> {text} would make it another experiment"
         raise GantrainError(key, reason, f"a resume may change: {', '.join(RESUMABLE)}")

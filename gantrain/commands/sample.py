@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gantrain import build, checkpoint, files, pictures
-from gantrain.commands.resume import saved_config
+from gantrain.commands.train import saved_config
 from gantrain.errors import GantrainError
 from gantrain.networks.latent import Latent
 
@@ -170,5 +170,5 @@ def save_array(artist: Artist, count: int, seed: int, label: int | None, folder:
 WRITERS = {"grid": save_grid, "png": save_files, "npz": save_array}
 
 
-def progress(count: int) -> tqdm:  # type: ignore[type-arg]
+def progress(count: int) -> tqdm:
     return tqdm(total=count, unit="picture", disable=True if count < BAR_FROM else None)

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from gantrain import __version__, build, checkpoint, files, pictures
 from gantrain.checkpoint import Checkpoints
@@ -77,10 +78,8 @@ def train_in(cfg: DictConfig, directory: Path, facts: dict[str, Any], start_from
     introduce(cfg, images, nets, device, state.step)
     for warning in warnings(facts):
         log.warning(warning)
-    config = OmegaConf.to_container(cfg)
-    assert isinstance(config, dict)
-    config[FACTS] = asdict(data) | {"class_names": list(data.class_names)}
-    files.write_atomically(directory / files.CONFIG, yaml.safe_dump(config, sort_keys=False))
+    config = plain(cfg) | {FACTS: asdict(data) | {"class_names": list(data.class_names)}}
+    files.write_atomically(directory / files.CONFIG, OmegaConf.to_yaml(config))
     files.update_summary(directory, **opening_summary(state, nets, device))
     with recording_failure(directory):
         play(cfg, directory, state, game, config, images)
@@ -157,9 +156,8 @@ def alone_in(directory: Path) -> Iterator[None]:
 
 def compare_with_saved(cfg: DictConfig, directory: Path) -> None:
     """Refuses to go on under settings that would make it another experiment, and shows which."""
-    saved = yaml.safe_load((directory / files.CONFIG).read_text(encoding="utf-8"))
-    saved.pop(FACTS, None)
-    old, new = flatten(saved), flatten(OmegaConf.to_container(cfg))  # type: ignore[arg-type]
+    saved, _ = saved_config(directory)
+    old, new = (flatten(plain(c)) for c in (saved, cfg))
     differences = [
         f"{key} {old.get(key, 'unset')} -> {new.get(key, 'unset')}"
         for key in sorted(old.keys() | new.keys())
@@ -173,12 +171,32 @@ def compare_with_saved(cfg: DictConfig, directory: Path) -> None:
         raise GantrainError(str(directory), f"holds a run with other settings: {shown}", remedy)
 
 
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """The configuration as dicts and lists."""
+    values: Any = OmegaConf.to_container(cfg)
+    return values
+
+
+def saved_config(run: Path) -> tuple[DictConfig, dict[str, Any]]:
+    """(configuration as composed then, facts of the data) of a run.
+
+    Raises:
+        GantrainError: config.yaml is damaged.
+    """
+    try:
+        saved = plain(OmegaConf.load(run / files.CONFIG))  # type: ignore[arg-type]
+        facts = saved.pop(FACTS)
+        return OmegaConf.create(saved), facts
+    except (ValueError, AttributeError, KeyError, OSError, OmegaConfBaseException, YAMLError) as error:
+        raise GantrainError(str(run / files.CONFIG), "is damaged: not a saved configuration", "") from error
+
+
 def introduce(cfg: DictConfig, images: ImageSet, nets: Players, device: torch.device, step: int) -> None:
     """Says what is about to happen, before time is spent on it."""
     for line in images.describe():
         log.info(line)
     for name in ("generator", "discriminator"):
-        network = nets[name]  # type: ignore[index]
+        network = nets[name]
         layers = [
             m for m in network.modules() if isinstance(m, torch.nn.modules.conv._ConvNd | torch.nn.Linear)
         ]
@@ -264,7 +282,7 @@ def say_goodbye(directory: Path, state: TrainingState) -> None:
 
 @contextmanager
 def recording_failure(directory: Path) -> Iterator[None]:
-    """A run that ends badly says so in its own log and summary: a sweep goes on and reports one failure only."""
+    """A run that ends badly says so in its own log and summary: a sweep goes on and reports only one."""
     try:
         yield
     except Interrupted:

@@ -52,9 +52,9 @@ def find_pictures(root: Path) -> tuple[list[Path], list[Skipped]]:
     found: list[Path] = []
     skipped: list[Skipped] = []
     seen: set[str] = set()
-    waiting = [root]
-    while waiting:
-        folder = waiting.pop()
+    waiting, links = [root], list[Path]()
+    while waiting or links:
+        folder = (waiting or links).pop()  # links last: of a folder and a link to it, the folder is read
         real = os.path.realpath(folder)
         if real in seen:
             skipped.append((_name(folder, root), "leads to a folder that was already read"))
@@ -69,28 +69,24 @@ def find_pictures(root: Path) -> tuple[list[Path], list[Skipped]]:
         pictures = {entry for entry in entries if entry.suffix.lower() in ENDINGS}
         found.extend(pictures - folders)
         skipped.extend((_name(path, root), "is a folder") for path in pictures & folders)
-        # real folders before links, so that a link beside a folder is the one that is "already read"
-        waiting.extend(
-            sorted(folders - pictures, key=lambda path: (not path.is_symlink(), path), reverse=True)
-        )
+        for path in sorted(folders - pictures):
+            (links if path.is_symlink() else waiting).append(path)
     return sorted(found), sorted(skipped)
 
 
-def decode(
-    paths: Sequence[Path], root: Path, size: int, channels: Channels = "auto", crop: int | None = None
-) -> Decoded:
+def decode(paths: Sequence[Path], root: Path, size: int, channels: Channels = "auto") -> Decoded:
     """Decode pictures to `size` x `size` pixels: transparent over white, EXIF rotation applied.
 
-    The largest centred square (or the centred `crop` x `crop` pixels) is resampled to the size. `channels`
-    "auto" gives one channel when every file has a grey mode, else three; a colour file counts as colour even
-    if its channels are all equal. Broken files are left out and listed relative to `root`.
+    The largest centred square is resampled to the size. `channels` "auto" gives one channel when every file
+    has a grey mode, else three; a colour file counts as colour even if its channels are all equal. Broken
+    files are left out and listed relative to `root`.
     """
     planes = 1 if channels == "grey" else 3
     pixels = np.empty((len(paths), planes, size, size), dtype=np.uint8)  # filled in place: no second copy
 
     def decode_into(index: int) -> tuple[bool, str]:
         try:
-            pixels[index], grey = _decode_one(paths[index], size, planes, crop)
+            pixels[index], grey = _decode_one(paths[index], size, planes)
         except Exception as error:  # the decoders raise nearly everything: SyntaxError, struct.error, ...
             return False, explain(error)
         return grey, ""
@@ -118,20 +114,16 @@ def explain(error: Exception) -> str:
     return text.splitlines()[0][:120]
 
 
-def _decode_one(path: Path, size: int, planes: int, crop: int | None) -> tuple[NDArray[np.uint8], bool]:
+def _decode_one(path: Path, size: int, planes: int) -> tuple[NDArray[np.uint8], bool]:
     """(planes x size x size pixels, whether the file is grey)."""
     if path.stat().st_size == 0:
         raise ValueError("empty file")
     with Image.open(path, formats=FORMATS) as opened:
-        if crop is None:
-            # a JPEG decodes at 1/2, 1/4 or 1/8 much faster; twice the size leaves the resampling its quality
-            opened.draft(None, (2 * size, 2 * size))
+        # a JPEG decodes at 1/2, 1/4 or 1/8 much faster; twice the size leaves the resampling its quality
+        opened.draft(None, (2 * size, 2 * size))
         grey = opened.mode in GREY_MODES
         picture = _over_white(ImageOps.exif_transpose(opened))
     picture = picture.convert("L" if planes == 1 else "RGB")
-    if crop is not None:
-        left, top = (picture.width - crop) // 2, (picture.height - crop) // 2
-        picture = picture.crop((left, top, left + crop, top + crop))
     picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
     return np.asarray(picture).reshape(size, size, planes).transpose(2, 0, 1), grey
 

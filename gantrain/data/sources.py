@@ -34,7 +34,6 @@ FASHION_NAMES = (
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
 CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-CELEBA_CROP = 178
 
 IDX_FILES = "train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz"
 FASHION_MNIST = Published(
@@ -167,7 +166,7 @@ def _read_celeba(place: Path, image_size: int) -> Decoded | None:
     paths = find_pictures(home)[0] if home else []
     if home is None or not paths:
         return None
-    read = decode(paths, home, image_size, "rgb", crop=CELEBA_CROP)
+    read = decode(paths, home, image_size, "rgb")  # 178 x 218: the square is the usual 178 x 178
     if not read.paths:
         raise DamagedError(f"none of the {len(paths)} pictures in {home} can be read")
     return read

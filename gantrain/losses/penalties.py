@@ -1,9 +1,9 @@
 """Penalties on the discriminator, each as its formula.
 
 A penalty maps (critic, real, fake, generator) to one value per sample, without its weight `w`, which the step
-multiplies. `critic` maps images N x C x H x W to logits; of patch logits (N x H x W) it is the mean per sample
-that is differentiated, since that is what the losses average. `generator` is the random generator on the
-device. `after_update(discriminator)` runs after every step of the discriminator.
+multiplies. `critic` maps images N x C x H x W to logits; of patch logits (N x H x W) it is the mean per
+sample that is differentiated, since that is what the losses average. `generator` is the random generator on
+the device. `after_update(discriminator)` runs after every step of the discriminator.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _GradientPenalty(Penalty):
 
 
 class WGANGP(_GradientPenalty):
-    """E[(||dD(x^)|| - 1)^2], x^ uniform on the line from real to fake (Gulrajani et al. 2017, eq. 3); w = 10."""
+    """E[(||dD(x^)|| - 1)^2], x^ uniform between real and fake (Gulrajani et al. 2017, eq. 3); w = 10."""
 
     def __init__(self, weight: float = 10.0, every: int = 1) -> None:
         super().__init__(weight, every)
@@ -117,7 +117,7 @@ class R1(_GradientPenalty):
 
 
 class R1R2(R1):
-    """1/2 (E||dD(x)||^2 + E||dD(G(z))||^2) (Mescheder et al. 2018; both terms as in R3GAN, Huang et al. 2024)."""
+    """1/2 (E||dD(x)||^2 + E||dD(G(z))||^2) (Mescheder et al. 2018; R3GAN, Huang et al. 2024)."""
 
     def __call__(self, critic: Critic, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
         return (squared_norm(critic, real) + squared_norm(critic, fake)) / 2

@@ -13,10 +13,10 @@ RAMP_UP = 0.05  # a half-life of at most this share of what was seen: an early a
 
 
 class EMA:
-    """Exponential moving average of a network's weights (Yaz et al. 2019), with the ramp-up of Karras et al. 2020.
+    """Exponential moving average of a network's weights (Yaz et al. 2019), ramped up (Karras et al. 2020).
 
-    `half_life_images`: after so many images a weight counts half; 0 follows the live network exactly. The unit
-    is images, so that a change of batch size does not change the meaning. Batch-norm statistics are copied.
+    `half_life_images`: after so many images a weight counts half; 0 follows the live network exactly. The
+    unit is images, so that the batch size does not change the meaning. Batch-norm statistics are copied.
     """
 
     def __init__(self, network: nn.Module, half_life_images: float) -> None:

@@ -110,8 +110,8 @@ class Adaptive(Schedule):
     """Repeats the player that lags (N2.6), at most `max_ratio` times.
 
     "The player whose loss is much larger" is read off D's accuracy, which means the same under every loss
-    (WGAN's values have no scale): above `d_leads` G gets one more step a round, below `g_leads` D does. Between
-    the two nothing changes, and the lead is given back only past the middle (hysteresis).
+    (WGAN's values have no scale): above `d_leads` G gets one more step a round, below `g_leads` D does.
+    Between the two nothing changes, and the lead is given back only past the middle (hysteresis).
     """
 
     max_ratio: int = 3

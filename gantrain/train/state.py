@@ -104,14 +104,16 @@ class TrainingState:
 
 def random_state(noise: Generator) -> dict[str, Any]:
     """Every random generator of the process, and ours."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - user code may draw from it
+    legacy = dict(np.random.get_state(legacy=False))  # noqa: NPY002 - user code may draw from it
+    inner = dict(legacy.pop("state"))
     return {
         "noise": noise.get_state(),
         "noise_device": noise.device.type,
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "python": random.getstate(),
-        "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss),  # type: ignore[union-attr]
+        # weights_only loading takes no NumPy array
+        "numpy": legacy | {"state": {"key": inner["key"].tolist(), "pos": int(inner["pos"])}},
     }
 
 
@@ -123,5 +125,6 @@ def restore_random_state(state: dict[str, Any], noise: Generator) -> None:
     if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda"])
     random.setstate(state["python"])
-    kind, keys, position, has_gauss, gauss = state["numpy"]
-    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss))  # noqa: NPY002
+    inner = state["numpy"]["state"]
+    key = np.asarray(inner["key"], dtype=np.uint32)
+    np.random.set_state(state["numpy"] | {"state": {"key": key, "pos": inner["pos"]}})  # noqa: NPY002

@@ -79,8 +79,8 @@ def draw_fakes(generator: nn.Module, phase: Phase, rules: Rules, now: Round) -> 
     """G(z): N x C x H x W, with a graph only if somebody is to be trained through it."""
     if phase.fakes == "reuse":
         assert now.kept is not None, "a phase keeps the fakes before another reuses them"
-        fake, now.kept = now.kept, None
-        return fake
+        kept, now.kept = now.kept, None
+        return kept
     z = rules.latent(len(now.real), now.noise)
     with torch.set_grad_enabled(phase.fakes == "keep" or "generator" in phase.players):
         fake: Tensor = generator(z) if now.labels is None else generator(z, now.labels)
@@ -142,7 +142,7 @@ def generator_loss(
 def gradients(phase: Phase, nets: Players, rules: Rules, now: Round) -> Measured:
     """Fills `.grad` of the movers' parameters; moves nothing.
 
-    Each loss is differentiated with respect to its own player's parameters only, unless the phase is entangled.
+    Each loss is differentiated by its own player's parameters only, unless the phase is entangled.
     """
     opponents = [player for player in PLAYERS if player not in phase.players]
     keeps_graph_of_g = phase.fakes == "keep"

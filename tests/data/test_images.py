@@ -137,14 +137,6 @@ def test_the_centre_is_kept(shape: tuple[int, int], tmp_path: Path) -> None:
     assert_close(read(tmp_path / "x.png"), planes(RAMP), rtol=0, atol=0)
 
 
-def test_a_fixed_crop_comes_before_the_resize(tmp_path: Path) -> None:
-    pixels = np.zeros((40, 30), dtype=np.uint8)
-    pixels[12:28, 7:23] = RAMP
-    Image.fromarray(pixels).save(tmp_path / "x.png")
-    result = decode([tmp_path / "x.png"], tmp_path, SIZE, "grey", crop=SIZE)
-    assert_close(result.images[0], planes(RAMP), rtol=0, atol=0)
-
-
 def test_shrinking_averages_fine_stripes_instead_of_picking_them(tmp_path: Path) -> None:
     stripes = np.tile(np.array([0, 255], dtype=np.uint8), (128, 64))
     Image.fromarray(stripes).save(tmp_path / "x.png")
@@ -184,6 +176,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "long.tiff": (thirty_two_bits, "no known range"),
     "loop.png": (lambda path: path.symlink_to(path), "symbolic links"),
     "nowhere.png": (lambda path: path.symlink_to("missing"), "No such file"),
+    "other_format.png": (lambda path: Image.fromarray(RAMP).save(path, format="PPM"), "not a picture"),
     "postscript.png": (lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n"), "not a picture"),
     "text.png": (lambda path: path.write_text("hello"), "not a picture"),
     "truncated.gif": (truncated, ""),
@@ -220,6 +213,24 @@ def test_broken_files_are_listed_and_the_rest_is_read(
     assert logging.getLogger("PIL").level == logging.NOTSET
 
 
+def test_no_warning_of_pillow_leaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", SIZE * SIZE - 1)  # Pillow warns from there to its double
+    Image.fromarray(RAMP).save(tmp_path / "x.png")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert read(tmp_path / "x.png").shape == (1, SIZE, SIZE)
+        assert warned == []
+        with Image.open(tmp_path / "x.png"):
+            assert len(warned) == 1  # the filters are the caller's again
+
+
+def test_a_large_jpeg_is_still_averaged(tmp_path: Path) -> None:
+    blocks = np.kron(RAMP, np.ones((32, 32), dtype=np.uint8))
+    Image.fromarray(blocks).save(tmp_path / "x.jpg", quality=100)
+    expected = Image.fromarray(blocks).resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+    assert_close(read(tmp_path / "x.jpg").int(), planes(np.asarray(expected)).int(), rtol=0, atol=3)
+
+
 def test_finding_goes_down_sorts_and_leaves_hidden_things(tmp_path: Path) -> None:
     wanted = ["B.JPG", "a.png", "deep/d.webp", "deep/er/c.TiFf"]
     unwanted = [".git/x.png", ".hidden.png", "__MACOSX/y.png", "notes.txt", "deep/._d.webp", "Thumbs.db"]
@@ -242,6 +253,16 @@ def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "link").symlink_to(tmp_path / "elsewhere")
     assert find_pictures(tmp_path / "root") == ([tmp_path / "root" / "link" / "x.png"], [])
+
+
+def test_of_a_folder_and_links_to_it_the_folder_is_read(tmp_path: Path) -> None:
+    for name, other in (("a", "z"), ("z", "a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").touch()
+        (tmp_path / name / "link").symlink_to(tmp_path / other)
+    paths, skipped = find_pictures(tmp_path)
+    assert paths == [tmp_path / "a" / "x.png", tmp_path / "z" / "x.png"]
+    assert [name for name, _ in skipped] == ["a/link", "z/link"]
 
 
 def test_many_pictures_keep_their_order_and_no_bar_goes_into_a_file(

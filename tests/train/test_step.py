@@ -205,7 +205,7 @@ def test_accuracy_counts_the_logits_on_the_right_side(loss: str) -> None:
     assert (stats["acc_real"].item(), stats["acc_fake"].item()) == (0.75, 1.0)
 
 
-# -- updates that happened, counted by the optimisers ---------------------------------------------------------
+# -- updates that happened, counted by the optimisers --
 
 
 def make_state(schedule: Schedule, rules: Rules | None = None) -> tuple[TrainingState, Game]:

@@ -1,0 +1,38 @@
+"""A loss and a penalty of one's own."""
+
+from __future__ import annotations
+
+from torch import Generator, Tensor
+
+from gantrain.losses.penalties import Critic, Penalty
+
+
+class Exponential:
+    """min_D E[exp(-r / t)] + E[exp(f / t)],  min_G E[exp(-f / t)],  r = D(x), f = D(G(z)).
+
+    One value per logit: no mean here. The four facts tell gantrain what kind of loss this is.
+    """
+
+    generator_uses_real = False  # G's loss does not look at D(x)
+    unbounded = False  # it needs no penalty to have a minimum
+    boundary = 0.0  # logits above it mean "real"
+    logit_is_probability = False
+
+    def __init__(self, temperature: float = 4.0) -> None:
+        self.temperature = temperature
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (-real / self.temperature).exp() + (fake / self.temperature).exp()
+
+    def generator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (-fake / self.temperature).exp()
+
+
+class Drift(Penalty):
+    """E[D(x)^2] (Karras et al. 2018): keeps the logits from wandering off; gantrain multiplies by `weight`."""
+
+    def __init__(self, weight: float = 0.001, every: int = 1) -> None:
+        super().__init__(weight, every)
+
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
+        return critic(real).square()

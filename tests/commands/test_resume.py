@@ -1,0 +1,157 @@
+"""40 steps + kill -9 + resume to 80 equals 80 uninterrupted, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small import TINY, Command
+
+from gantrain import checkpoint, files
+from gantrain.config import flatten
+
+Process = Callable[..., subprocess.Popen[str]]
+
+SNGAN = ("model=sngan", "penalty=r1", "condition=class", "data.flip=true", "data.image_size=16", *TINY)
+CLOCKS = ("seconds", "images_per_second")
+
+
+def last_state(run: Path) -> dict[str, Any]:
+    path = checkpoint.newest(run)
+    assert path is not None
+    return {key: value for key, value in flatten(checkpoint.load(path)["state"]).items() if key not in CLOCKS}
+
+
+def assert_same_state(one: Path, other: Path) -> None:
+    a, b = last_state(one), last_state(other)
+    assert a.keys() == b.keys()
+    tensors = [key for key, value in a.items() if isinstance(value, torch.Tensor)]
+    torch.testing.assert_close([a[key] for key in tensors], [b[key] for key in tensors], rtol=0, atol=0)
+    assert {k: v for k, v in a.items() if k not in tensors} == {
+        k: v for k, v in b.items() if k not in tensors
+    }
+
+
+def rows(run: Path) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in (run / files.METRICS).read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key not in CLOCKS} for row in found]
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    assert_same_state(one, other)
+    assert rows(one) == rows(other)
+    picture = "samples/00000080.png"
+    assert (one / picture).read_bytes() == (other / picture).read_bytes()
+
+
+def kill_after(running: subprocess.Popen[str], wanted: Path, how: signal.Signals) -> int:
+    """Sends the signal as soon as the file is there."""
+    deadline = time.monotonic() + 120
+    while not wanted.exists():
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    running.send_signal(how)
+    running.communicate()
+    return running.returncode
+
+
+@pytest.mark.parametrize("schedule", ["alternating", "shared", "adaptive", "critic5", "tutorial"])
+def test_killed_and_resumed_equals_uninterrupted(
+    schedule: str, gantrain: Command, process: Process, tmp_path: Path
+) -> None:
+    common = (*SNGAN, f"schedule={schedule}", "train.steps=80", "tracking.every=7", "checkpoint.every=20")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert gantrain(*common, f"hydra.run.dir={whole}").code == 0
+    assert kill_after(
+        process(*common, f"hydra.run.dir={broken}"), broken / "checkpoints" / "00000040.pt", signal.SIGKILL
+    ) == -signal.SIGKILL  # fmt: skip
+    assert json.loads((broken / files.SUMMARY).read_text())["status"] == "running"
+    resumed = gantrain("resume", str(broken))
+    assert resumed.code == 0, resumed.err
+    assert "going on after step" in resumed.out
+    assert_same_run(whole, broken)
+    assert json.loads((broken / files.SUMMARY).read_text())["status"] == "finished"
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_finishes_the_step_and_saves(
+    how: signal.Signals, code: int, gantrain: Command, process: Process, tmp_path: Path
+) -> None:
+    common = (
+        *TINY,
+        "train.steps=400",
+        "checkpoint.every=390",
+        "tracking.samples_every=10",
+        "data.image_size=16",
+    )
+    run = tmp_path / "run"
+    running = process(*common, f"hydra.run.dir={run}")
+    assert kill_after(running, run / "samples" / "00000010.png", how) == code
+    saved = checkpoint.newest(run)
+    assert saved is not None
+    assert 10 <= int(saved.stem) < 390, "saved at once, not at the next multiple"
+    summary = json.loads((run / files.SUMMARY).read_text())
+    assert (summary["status"], summary["step"]) == ("interrupted", int(saved.stem))
+    assert gantrain("resume", "run").code == 0
+    assert gantrain(*common, f"hydra.run.dir={tmp_path / 'whole'}").code == 0
+    assert_same_state(run, tmp_path / "whole")
+
+
+def test_starting_again_in_the_directory_of_a_run_resumes_it(gantrain: Command, tmp_path: Path) -> None:
+    common = (*TINY, "checkpoint.every=2", "hydra.run.dir=run")
+    assert gantrain(*common, "train.steps=2").code == 0
+    again = gantrain(*common, "train.steps=4")
+    assert again.code == 0
+    assert "going on after step 2" in again.out
+    assert [row["step"] for row in rows(tmp_path / "run")] == [2, 4]
+    refused = gantrain(*common, "train.steps=4", "optim.lr_d=0.1", "loss=hinge")
+    assert refused.code == 2
+    assert "optim.lr_d 0.0002 -> 0.1" in refused.err
+    assert "loss._target_" in refused.err
+
+
+def test_a_finished_run_says_so(gantrain: Command) -> None:
+    assert gantrain(*TINY, "train.steps=2").code == 0
+    again = gantrain("resume", "latest")
+    assert again.code == 0
+    assert "already finished: 2 steps are done" in again.out
+    more = gantrain("resume", "latest", "train.steps=3")
+    assert more.code == 0
+    assert "finished: 3 steps" in more.out
+
+
+def test_resuming_from_an_older_checkpoint_sets_the_later_ones_aside(
+    gantrain: Command, tmp_path: Path
+) -> None:
+    assert (
+        gantrain(*TINY, "train.steps=6", "checkpoint.every=2", "checkpoint.keep=3", "hydra.run.dir=run").code
+        == 0
+    )
+    folder = tmp_path / "run" / "checkpoints"
+    before = (folder / "00000006.pt").read_bytes()
+    assert gantrain("resume", str(folder / "00000002.pt")).code == 0
+    assert (folder / "superseded" / "00000006.pt").read_bytes() == before
+    assert [row["step"] for row in rows(tmp_path / "run")] == [2, 4, 6]
+
+
+def test_only_the_newest_checkpoints_are_kept(gantrain: Command) -> None:
+    outcome = gantrain(*TINY, "train.steps=5", "checkpoint.every=1", "checkpoint.keep=2")
+    assert [path.name for path in files.numbered(outcome.run / "checkpoints", "pt")] == [
+        "00000004.pt",
+        "00000005.pt",
+    ]
+
+
+def test_looking_does_not_change_training(gantrain: Command, tmp_path: Path) -> None:
+    common = (*TINY, "train.steps=4", "checkpoint.every=4")
+    assert gantrain(*common, "hydra.run.dir=seldom", "tracking.samples_every=100").code == 0
+    assert gantrain(*common, "hydra.run.dir=often", "tracking.samples_every=1").code == 0
+    assert_same_state(tmp_path / "seldom", tmp_path / "often")
