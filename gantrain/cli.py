@@ -163,8 +163,7 @@ def _train() -> None:
         try:
             _train_once(cfg)
         except Exception as error:
-            # a sweep keeps every failed job's exception, and its frames would keep that job's networks
-            traceback.clear_frames(error.__traceback__)
+            _forget_frames(error)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise  # the others still run; Hydra raises the first one when all are done
             failed.append(error)  # raised here, Hydra would print a line of its own about it
@@ -172,6 +171,13 @@ def _train() -> None:
     job()
     if failed:
         raise failed[0]
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """A sweep keeps every failed job's exception, and its frames would keep that job's networks."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _train_once(cfg: DictConfig) -> None:

@@ -86,7 +86,7 @@ def test_every_sweep_names_options_that_exist(name: str) -> None:
     from hydra import compose, initialize_config_dir
 
     with initialize_config_dir(str(ROOT), version_base="1.3"):
-        cfg = compose("train", [f"sweep={name}"], return_hydra_config=True)
+        cfg = compose("train", [f"+sweep={name}"], return_hydra_config=True)
     assert cfg.hydra.mode.name == "MULTIRUN"
     for group, options in cfg.hydra.sweeper.params.items():
         for option in options.split(","):

@@ -29,7 +29,7 @@ class Exponential:
 
 
 class Drift(Penalty):
-    """E[D(x)^2] (Karras et al. 2018): keeps the logits from wandering off; gantrain multiplies by `weight`."""
+    """E[D(x)^2] (Karras et al. 2018): keeps the logits near 0. The weight is multiplied by gantrain."""
 
     def __init__(self, weight: float = 0.001, every: int = 1) -> None:
         super().__init__(weight, every)

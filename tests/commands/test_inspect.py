@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from small import Command
+
+
+def make_folder(root: Path) -> None:
+    noise = np.random.default_rng(0)
+    for index in range(6):
+        folder = root / ("cats" if index % 2 else "dogs")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = noise.integers(0, 256, (30, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    (root / "cats" / "broken.jpg").write_bytes((root / "cats" / "1.png").read_bytes()[:200])
+
+
+def test_says_what_the_data_is(gantrain: Command, tmp_path: Path) -> None:
+    make_folder(tmp_path / "pets")
+    outcome = gantrain("inspect", "data=folder", "data.root=pets", "data.image_size=16")
+    assert outcome.code == 0, outcome.err
+    for word in (
+        "6 images",
+        "16 x 16",
+        "RGB",
+        "0..255",
+        "cats (3)",
+        "dogs (3)",
+        "broken.jpg",
+        "preview: outputs/inspect",
+    ):
+        assert word in outcome.out, outcome.out
+    preview = Path(outcome.out.strip().splitlines()[-1].partition("preview: ")[2])
+    assert Image.open(preview).size == (3 * 18 + 2, 2 * 18 + 2)
+
+
+def test_no_run_is_started(gantrain: Command, tmp_path: Path) -> None:
+    assert gantrain("inspect", "--out", "here.png").code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["here.png"]
+
+
+def test_a_broken_picture_among_good_ones_is_trained_without(gantrain: Command, tmp_path: Path) -> None:
+    make_folder(tmp_path / "pets")
+    tiny = ("model.width=4", "train.batch_size=4", "train.steps=2", "tracking.samples=4", "condition=class")
+    outcome = gantrain("data=folder", "data.root=pets", "data.image_size=16", *tiny)
+    assert outcome.code == 0, outcome.err
+    assert "broken.jpg" in outcome.out

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import gc
+import json
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+from small import TINY, Command
+
+from gantrain import build
+
+SMALL = (*TINY, "data.image_size=16", "train.steps=2")
+
+
+def statuses() -> list[str]:
+    runs = sorted(Path("outputs/multirun").glob("*/*/*/summary.json"), key=lambda p: int(p.parent.name))
+    return [json.loads(path.read_text())["status"] for path in runs]
+
+
+def test_every_combination_gets_a_run(gantrain: Command) -> None:
+    outcome = gantrain("-m", "loss=bce,lsgan,hinge", "optim=strategy1,ttur", *SMALL)
+    assert outcome.code == 0, outcome.err
+    assert statuses() == ["finished"] * 6
+
+
+def test_a_failing_job_stops_nothing_and_says_so_itself(gantrain: Command) -> None:
+    outcome = gantrain("-m", "loss=bce,hinge", "penalty=wgan_gp,none", *SMALL)
+    assert outcome.code == 2
+    assert statuses() == ["failed", "finished", "failed", "finished"]
+    first = next(iter(sorted(Path("outputs/multirun").glob("*/*/0"))))
+    assert "batch norm mixes the samples" in (first / "train.log").read_text()
+    assert "batch norm mixes the samples" in json.loads((first / "summary.json").read_text())["error"]
+    assert "Traceback" not in outcome.err
+
+
+def test_a_failed_job_leaves_no_networks_behind(gantrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hydra keeps the exceptions of failed jobs till the sweep ends; their frames would keep the networks."""
+    made: list[weakref.ref[torch.nn.Module]] = []
+    alive: list[int] = []
+    real = build.make_networks
+
+    def counting(*arguments: object) -> object:
+        gc.collect()
+        alive.append(sum(ref() is not None for ref in made))
+        nets = real(*arguments)  # type: ignore[arg-type]
+        made.append(weakref.ref(nets.generator))
+        return nets
+
+    monkeypatch.setattr(build, "make_networks", counting)
+    rates = ("optim.lr_d=1e30", "optim.lr_g=1e30", "model=mlp", "loss=lsgan")
+    outcome = gantrain("-m", "seed=0,1,2", *rates, *TINY, "data.image_size=16", "train.steps=60")
+    assert outcome.code == 3, outcome.err
+    assert alive == [0, 0, 0]
+
+
+def test_a_ready_made_sweep(gantrain: Command) -> None:
+    outcome = gantrain("+sweep=learning_rates", *SMALL)
+    assert outcome.code == 0, outcome.err
+    assert statuses() == ["finished"] * 3

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from PIL import Image
+from small import TINY, Command
+
+from gantrain import checkpoint, files
+
+ROW = {
+    "step", "images", "seconds", "images_per_second", "loss_d", "loss_g", "d_real", "d_fake", "acc_real",
+    "acc_fake", "grad_norm_d", "grad_norm_g", "logit_real", "logit_fake", "lr_d", "lr_g", "d_fake_after",
+}  # fmt: skip
+
+
+def test_files_of_a_run(gantrain: Command) -> None:
+    outcome = gantrain(*TINY, "train.steps=5", "checkpoint.every=2", "tracking.samples_every=2")
+    assert outcome.code == 0, outcome.err
+    run = outcome.run
+    assert {path.name for path in run.iterdir()} == {
+        "config.yaml", "summary.json", "metrics.jsonl", "samples", "checkpoints", "tensorboard", "train.log",
+    }  # fmt: skip
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4, 5]
+    assert all(row.keys() == ROW for row in rows)
+    assert rows[-1]["images"] == 5 * 8
+    assert [path.name for path in sorted((run / "samples").iterdir())] == [
+        "00000002.png", "00000004.png", "00000005.png",
+    ]  # fmt: skip
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["step"] == 5
+    assert summary["findings"] == 0
+    assert summary["parameters"].keys() == {"generator", "discriminator"}
+    assert {"device", "precision", "versions", "metrics", "images", "seconds"} <= summary.keys()
+    config = OmegaConf.load(run / "config.yaml")
+    assert config.model.generator.upsample == config.upsample.mode, "resolved"
+    assert config.facts.channels == 1
+    newest = checkpoint.newest(run)
+    assert newest is not None
+    assert torch.load(newest, weights_only=True)["config"]["seed"] == 0
+
+
+def test_says_what_it_is_about_to_do_and_what_to_do_next(gantrain: Command) -> None:
+    outcome = gantrain(*TINY, "train.steps=2", "loss=hinge", "optim=ttur")
+    for words in (
+        "digits: 1797 images, 32 x 32 pixels, grey",
+        "generator: dcgan",
+        "discriminator: dcgan",
+        "loss=Hinge",
+        "lr_d 0.0004",
+        "224.6 updates an epoch",
+        "device: cpu",
+        "newest picture: outputs/",
+        "next: gantrain sample outputs/",
+        "tensorboard --logdir outputs/",
+    ):
+        assert words in outcome.out, words
+    log = (outcome.run / files.LOG).read_text()
+    assert "1797 images" in log
+    picture = outcome.out.partition("newest picture: ")[2].splitlines()[0]
+    assert Image.open(picture).mode == "L"
+
+
+def test_two_runs_of_the_same_second_never_share_a_directory(gantrain: Command) -> None:
+    runs = {gantrain(*TINY, "train.steps=1").run for _ in range(3)}
+    assert len(runs) == 3
+
+
+def test_same_seed_same_run(gantrain: Command) -> None:
+    states = []
+    for name in ("a", "b"):
+        assert gantrain(*TINY, "train.steps=3", f"hydra.run.dir={name}").code == 0
+        path = checkpoint.newest(Path(name))
+        assert path is not None
+        states.append(checkpoint.load(path)["state"]["generator"])
+    torch.testing.assert_close(*states, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("loss=wgan", "penalty=none"), "the critic will run away"),
+        (("schedule=entangled",), "gradients cancel"),
+        (("schedule.split_batches=false",), "real and fake mixed"),
+        (("train.batch_size=1000",), "fewer than 10 updates an epoch"),
+        (("model=mlp", "upsample=transpose"), "upsample: has no effect"),
+    ],
+)
+def test_what_is_unwise_warns_once_and_trains(
+    arguments: tuple[str, ...], words: str, gantrain: Command
+) -> None:
+    outcome = gantrain(*TINY, "train.steps=1", "data.image_size=16", *arguments)
+    assert outcome.code == 0
+    assert outcome.err.count(words) == 1, outcome.err
+
+
+def test_wgan_brings_its_clip_unless_another_penalty_is_chosen(gantrain: Command) -> None:
+    def penalty_of(*arguments: str) -> str:
+        outcome = gantrain(*TINY, "train.steps=1", "data.image_size=16", *arguments)
+        return str(OmegaConf.load(outcome.run / "config.yaml").penalty._target_).rpartition(".")[2]
+
+    assert penalty_of("loss=wgan") == "Clip"
+    assert penalty_of("loss=wgan", "penalty=none") == "Penalty"
+    assert penalty_of("loss=wgan", "penalty=r1", "model=sngan") == "R1"
+
+
+def test_a_non_finite_run_stops_with_3_and_names_the_last_good_checkpoint(gantrain: Command) -> None:
+    wild = ("optim.lr_d=300", "optim.lr_g=300", "loss=lsgan", "model=mlp", "model.width=8")  # breaks at step 4
+    outcome = gantrain(*wild, "data.image_size=16", "train.steps=200", "checkpoint.every=1")
+    assert outcome.code == 3, outcome.err
+    assert "is not finite at step" in outcome.err
+    assert "last good checkpoint: " in outcome.err
+    summary = json.loads((outcome.run / "summary.json").read_text())
+    assert summary["status"] == "failed"
+    path = checkpoint.newest(outcome.run)
+    assert path is not None
+    assert all(torch.isfinite(v).all() for v in checkpoint.load(path)["state"]["generator"].values())
+
+
+@pytest.mark.parametrize(("loss", "d", "g"), [("bce", 1.387, 0.69), ("lsgan", 0.5, 0.47)])
+def test_iteration_0_values_of_the_notes(loss: str, d: float, g: float, gantrain: Command) -> None:
+    """At logits near zero; what is left is the first batch's chance."""
+    outcome = gantrain("model.width=16", "tracking.every=1", "tracking.samples=4", "train.steps=1", f"loss={loss}")
+    row = json.loads((outcome.run / "metrics.jsonl").read_text())
+    assert abs(row["loss_d"] - d) < 0.15
+    assert abs(row["loss_g"] - g) < 0.15
+
+
+def test_training_on_the_digits_measurably_learns(gantrain: Command) -> None:
+    """Frechet distance of pixel means and variances to the real digits, before and after."""
+    from gantrain.commands.sample import Artist
+    from gantrain.data.sources import digits
+
+    real = digits(image_size=16).images.float().flatten(1)
+
+    def distance(path: Path) -> float:
+        fake = torch.cat([i for i, _ in Artist(str(path), "cpu").draw(256, 0, None)]).float().flatten(1)
+        return float(
+            (fake.mean(0) - real.mean(0)).square().sum() + (fake.std(0) - real.std(0)).square().sum()
+        )
+
+    arguments = ("model.width=16", "train.batch_size=32", "data.image_size=16", "train.steps=150")
+    outcome = gantrain(*arguments, "checkpoint.every=1", "checkpoint.keep=200")
+    assert outcome.code == 0
+    folder = outcome.run / "checkpoints"
+    assert distance(folder / "00000150.pt") < 0.5 * distance(folder / "00000001.pt")

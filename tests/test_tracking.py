@@ -1,0 +1,47 @@
+"""A real TensorBoard reads back what a run wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small import TINY, Command
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gantrain.tracking import TAGS
+
+STEPS = ("data.image_size=16", "checkpoint.every=3", "tracking.samples_every=3")
+
+
+def read(run: Path) -> EventAccumulator:
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0, "scalars": 0})
+    return events.Reload()
+
+
+@pytest.fixture
+def run(gantrain: Command) -> Path:
+    outcome = gantrain(*TINY, *STEPS, "train.steps=6", "hydra.run.dir=run")
+    assert outcome.code == 0, outcome.err
+    return Path("run").resolve()
+
+
+def test_scalars_images_text_and_hparams(run: Path) -> None:
+    events = read(run)
+    expected = {TAGS[name] for name in TAGS if name not in ("penalty", "lead")}
+    assert expected <= set(events.Tags()["scalars"])
+    assert [point.step for point in events.Scalars("loss/d")] == [2, 4, 6]
+    assert [image.step for image in events.Images("samples/ema")] == [3, 6]
+    assert [image.step for image in events.Images("data/real")] == [0]
+    plugins = events.summary_metadata
+    assert "lr_d: 0.0002" in events.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "custom_scalars__config__" in plugins
+    names = {plugins[tag].plugin_data.plugin_name for tag in plugins}
+    assert {"text", "custom_scalars", "hparams"} <= names
+    assert not [path for path in (run / "tensorboard").iterdir() if path.is_dir()], "no run beside this one"
+
+
+def test_a_resumed_run_is_one_unbroken_line(gantrain: Command, run: Path) -> None:
+    for path in sorted((run / "checkpoints").glob("*.pt"))[1:]:
+        path.unlink()  # as if it had been killed after step 3
+    assert gantrain("resume", "run").code == 0
+    assert [point.step for point in read(run).Scalars("loss/d")] == [2, 4, 6]
