@@ -25,7 +25,7 @@ def test_says_what_the_data_is(gantrain: Command, tmp_path: Path) -> None:
         "6 images",
         "16 x 16",
         "RGB",
-        "0..255",
+        "values: ",
         "cats (3)",
         "dogs (3)",
         "broken.jpg",
