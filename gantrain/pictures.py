@@ -78,7 +78,9 @@ def columns_for(count: int) -> int:
 def grid(images: Tensor, columns: int) -> Tensor:
     """uint8 N x C x H x W -> uint8 C x H' x W', with thin mid-grey lines between."""
     assert images.dtype == torch.uint8
-    return make_grid(images.cpu(), nrow=columns, padding=2, pad_value=128)[: images.shape[1]]  # it made grey RGB
+    return make_grid(images.cpu(), nrow=columns, padding=2, pad_value=128)[
+        : images.shape[1]
+    ]  # it made grey RGB
 
 
 def to_image(picture: Tensor) -> Image.Image:

@@ -14,7 +14,7 @@ from torch.utils.tensorboard.summary import hparams
 from tqdm import tqdm
 
 from gantrain import files, pictures
-from gantrain.config import flatten
+from gantrain.config import flatten, within
 from gantrain.train.cadence import is_due
 from gantrain.train.state import TrainingState
 
@@ -45,6 +45,7 @@ LAYOUT = {
         "gradient norms": ["Multiline", ["grad_norm/g", "grad_norm/d"]],
     }
 }
+NOT_HYPERPARAMETERS = ("augment", "checkpoint", "facts", "runtime", "tracking")
 HPARAM_METRICS = ("loss/d", "loss/g", "d/real", "d/fake")  # every run lists the same columns
 IN_BAR = {"loss_d": "D", "loss_g": "G", "d_real": "D(x)", "d_fake": "D(G(z))"}
 
@@ -60,6 +61,21 @@ class FixedNoise:
     def grid(self, network: nn.Module) -> Tensor:
         """uint8 C x H x W."""
         return pictures.grid(pictures.draw(network, self.z, self.labels), self.columns)
+
+
+def hyperparameters(config: dict[str, Any]) -> dict[str, int | float | str]:
+    """What can change the result, as TensorBoard's table takes it: numbers and words, `loss` = `BCE`."""
+    return {
+        key.removesuffix("._target_"): _plain(
+            value.rpartition(".")[2] if key.endswith("._target_") else value
+        )
+        for key, value in flatten(config).items()
+        if not within(key, NOT_HYPERPARAMETERS)
+    }
+
+
+def _plain(value: Any) -> int | float | str:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 class Tracker:
@@ -86,13 +102,9 @@ class Tracker:
         self.writer.add_text("config", f"```yaml\n{OmegaConf.to_yaml(config)}\n```")
         self.writer.add_image("data/real", real, 0)
         # in the run's own writer: add_hparams would open a second run beside this one
-        plain = {
-            k: v if isinstance(v, int | float) and not isinstance(v, bool) else str(v)
-            for k, v in flatten(config).items()
-        }
         events = self.writer.file_writer
         assert events is not None
-        for summary in hparams(plain, dict.fromkeys(HPARAM_METRICS, 0.0))[:2]:
+        for summary in hparams(hyperparameters(config), dict.fromkeys(HPARAM_METRICS, 0.0))[:2]:
             events.add_summary(summary)
 
     def _drop_rows_after(self, step: int) -> None:
