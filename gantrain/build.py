@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import sys
 from collections.abc import Callable, Collection
@@ -17,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Generator, nn
 
 from gantrain import signatures
-from gantrain.config import NETWORKS, check_skeleton, refuse
+from gantrain.config import NETWORKS, check_skeleton, options_of, refuse
 from gantrain.data.sampler import Sampler
 from gantrain.data.sources import LABELLED
 from gantrain.data.store import ImageSet, Store
@@ -32,6 +33,14 @@ from gantrain.train.state import TrainingState
 from gantrain.train.step import Players, Rules
 
 LEARNING_RATES: dict[Player, str] = {"discriminator": "lr_d", "generator": "lr_g"}
+# What the loop calls on a component: a class of the user's own without it is refused by name.
+METHODS = {
+    "data": ("images", "labels"),
+    "latent": ("sample",),
+    "loss": ("discriminator", "generator"),
+    "schedule": ("phases", "start", "review_every"),
+    "optim": ("step", "zero_grad", "param_groups"),
+}
 GIVEN_TO_OPTIMISERS = ("params", "lr")
 
 
@@ -103,11 +112,11 @@ def check(cfg: DictConfig, chosen: Collection[str] = ()) -> dict[str, Any]:
     """
     find_user_classes()
     check_device(cfg.runtime.device)
-    given = given_facts(cfg)
     targets = {
         name: check_component(cfg, name)
         for name in ("data", "latent", "penalty", "loss", "schedule", "augment")
     }
+    given = given_facts(cfg)  # only now that latent.dim is known to be a number
     targets |= {name: check_component(cfg.model, name, given, "model.") for name in NETWORKS}
     check_optimiser(cfg)
     if cfg.model.get("init", "default") not in INIT:
@@ -131,8 +140,16 @@ def check_optimiser(cfg: DictConfig) -> None:
     node: Any = OmegaConf.to_container(cfg.optim)
     signatures.check(node, "optim", GIVEN_TO_OPTIMISERS, extra=dict.fromkeys(LEARNING_RATES.values(), float))
     for key in LEARNING_RATES.values():
-        if cfg.optim[key] <= 0:
+        if not 0 < cfg.optim[key] < math.inf:
             raise GantrainError(f"optim.{key}", f"must be above 0, got {cfg.optim[key]}", f"optim.{key}=2e-4")
+    betas = node.get("betas", [0.5, 0.999])  # Adam's own complaint would be about subscripts
+    if not (isinstance(betas, list) and len(betas) == 2 and all(_is_beta(beta) for beta in betas)):
+        reason = f"must be two numbers from 0 to below 1, got {betas}"
+        raise GantrainError("optim.betas", reason, "optim.betas=[0.5,0.999]")
+
+
+def _is_beta(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
 
 
 def facts_of_config(
@@ -174,7 +191,7 @@ def facts_of_data(data: DataFacts) -> dict[str, Any]:
 def make(key: str, node: DictConfig, **given: Any) -> Any:
     """Instantiates the component at `key`; its own complaint about a value reaches the user."""
     try:
-        return instantiate(node, _convert_="all", **given)
+        made = instantiate(node, _convert_="all", **given)
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, GantrainError):
@@ -182,6 +199,13 @@ def make(key: str, node: DictConfig, **given: Any) -> Any:
         if isinstance(cause, ValueError | TypeError):  # a library's own range check, such as Adam's betas
             raise GantrainError(key, str(cause).splitlines()[0], "") from error
         raise (cause or error) from None
+    for method in METHODS.get(key, ()):
+        if not hasattr(made, method):
+            target, reason = node["_target_"], f"and {key} needs one"
+            raise GantrainError(
+                f"{key}._target_", f"what {target} makes has no '{method}', {reason}", options_of(key)
+            )
+    return made
 
 
 def load_data(cfg: DictConfig) -> ImageSet:
@@ -233,6 +257,8 @@ def make_networks(cfg: DictConfig, data: DataFacts, device: torch.device) -> Pla
             raise GantrainError(
                 f"model.{name}._target_", "does not make a torch.nn.Module", "name a network's class"
             )
+        if not any(p.requires_grad for p in network.parameters()):
+            raise GantrainError(f"model.{name}._target_", "has nothing to train", "name a network's class")
         initialise(network, cfg.model.get("init", "default"))
         built[name] = network.to(device)
     return Players(built["discriminator"], built["generator"])

@@ -175,7 +175,9 @@ def _train() -> None:
 
 def _forget_frames(error: BaseException | None) -> None:
     """A sweep keeps every failed job's exception, and its frames would keep that job's networks."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # an error raised again out of its wrapper is a ring
+        seen.add(id(error))
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 
@@ -200,8 +202,8 @@ def _train_once(cfg: DictConfig) -> None:
 
 def _remove_if_empty(directory: Path) -> None:
     """What Hydra made before gantrain could refuse."""
-    for folder in (directory, directory.parent):
-        if folder.is_dir() and not any(folder.iterdir()):
+    for folder in (directory, *directory.parents[:2]):  # outputs/<date>/<time>
+        if folder != Path.cwd() and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
 

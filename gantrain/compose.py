@@ -45,7 +45,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
     for override in overrides:
         key, value = _split(override)
         if key in GROUPS and key not in OPTIONAL and value in ("null", "None", ""):
-            raise GantrainError(f"{key}={value}", "training needs one", options_of(key))
+            raise GantrainError(override, "cannot be left out: training needs one", options_of(key))
 
 
 def explain(error: Exception, overrides: Sequence[str]) -> GantrainError:
@@ -105,6 +105,10 @@ def _composition(error: ConfigCompositionException, overrides: Sequence[str]) ->
         found = re.search(r"Multiple values for (\S+?)\.", text)
         group = found.group(1) if found else "a group"
         return GantrainError(group, "is given more than once", f"name one option: {group}=...")
+    found = re.search(r"already at '([^']*)'", text)
+    if found:
+        key = found.group(1)
+        return GantrainError(f"+{key}", "there is one already", f"write {key}=... without the +")
     for pattern in (
         r"Could not override '([^']*)'",
         r"Could not delete(?: from config)?\.? '?([^'\s]+)",
@@ -122,11 +126,14 @@ def _composition(error: ConfigCompositionException, overrides: Sequence[str]) ->
 def _about(named: str, text: str, cause: BaseException | None, overrides: Sequence[str]) -> GantrainError:
     key, value = _split(named)
     given = [o for o in overrides if _split(o)[0] == key]
+    known = _known_keys()
     if any(o.startswith("~") for o in given) or "delete" in text:
-        return GantrainError(f"~{key}", "cannot be left out: training needs one", options_of(key))
+        if key not in known:
+            return unknown_key(key, known)
+        remedy = options_of(key) or f"{key}=... sets another value"
+        return GantrainError(f"~{key}", "cannot be left out: training needs one", remedy)
     if not value and given:
         value = _split(given[-1])[1]
-    known = _known_keys()
     if key not in known:
         return unknown_key(key, known)
     takes = sorted({k[len(key) + 1 :].split(".")[0] for k in known if k.startswith(key + ".")})
@@ -140,6 +147,8 @@ TYPES = {"Integer": "a whole number", "Float": "a number", "boolean": "true or f
 
 def _type_reason(cause: BaseException | None, value: str) -> str:
     text = _first_line(cause) if cause is not None else ""
+    if "is not Optional" in text:
+        return "needs a value"
     for word, plain in TYPES.items():
         if re.search(word, text, re.IGNORECASE):
             return f"must be {plain}, got '{value}'"

@@ -29,7 +29,7 @@ def config_dir() -> str:
 
 
 def _at_least(section: str, key: str, value: float, least: float, remedy: str) -> None:
-    if value < least:
+    if not value >= least:  # so that nan is refused as well
         raise GantrainError(f"{section}.{key}", f"must be {least} or more, got {value}", remedy)
 
 
@@ -148,6 +148,17 @@ LATER = {
     "runtime.devices": "training on more than one device",
 }
 
+# What the data and other sections tell the networks, and where it is chosen.
+GIVEN = {
+    "channels": "the data decide it",
+    "image_size": "data.image_size=... sets it",
+    "num_classes": "condition=class turns it on",
+    "latent_dim": "latent.dim=... sets it",
+    "embedding_dim": "condition.embedding_dim=... sets it",
+}
+
+LARGEST_SEED = 2**62  # what every generator of random numbers takes
+
 # A resume may change these: they cannot change what is computed at a given step.
 RESUMABLE = ("train.steps", "tracking", "checkpoint", "runtime.device")
 
@@ -172,11 +183,15 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
             return GantrainError(key, f"not available yet: a later version brings {what}", "leave it out")
     known = sorted(set(known) - {key})
     parent, _, leaf = key.rpartition(".")
+    if parent.startswith("model.") and leaf in GIVEN:
+        return GantrainError(key, "is given to the networks, not typed", f"leave it out; {GIVEN[leaf]}")
+    if key.startswith("hydra."):
+        return GantrainError(key, "Hydra has no such option", "gantrain --cfg hydra lists Hydra's own")
     siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
     close = [".".join(filter(None, (parent, k))) for k in difflib.get_close_matches(leaf, siblings, 1, 0.6)]
     close = (
         close
-        or [k for k in known if k.rpartition(".")[2] == leaf]
+        or difflib.get_close_matches(key, [k for k in known if k.rpartition(".")[2] == leaf], 1, 0)
         or difflib.get_close_matches(key, known, 1, 0.8)
     )
     hint = f"did you mean {close[0]}? " if close else ""
@@ -184,9 +199,8 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
         takes = sorted(
             {k[len(parent) + 1 :].split(".")[0] for k in known if k.startswith(parent + ".")} - {"_target_"}
         )
-        remedy = hint + (
-            f"{parent} takes: {', '.join(takes)}" if takes else f"{parent} as chosen takes no options"
-        )
+        nothing = f"{parent} as chosen takes no options" if parent in GROUPS else f"{parent} is no section"
+        remedy = hint + (f"{parent} takes: {', '.join(takes)}" if takes else nothing)
     else:
         remedy = hint.strip() or f"there are: {', '.join(sorted({k.split('.')[0] for k in known}))}"
     return GantrainError(key, "no such option", remedy)
@@ -202,6 +216,10 @@ def check_skeleton(cfg: DictConfig) -> None:
     for key in cfg:
         if key not in known:
             raise unknown_key(str(key), known)
+    for name in sorted(known - set(cfg) - set(GROUPS)):
+        raise GantrainError(f"~{name}", "cannot be left out: training needs it", "leave this override out")
+    if abs(cfg.seed) > LARGEST_SEED:
+        raise GantrainError("seed", f"is too large: {cfg.seed}", "any whole number up to 2^62, e.g. seed=0")
     for group in (*COMPONENTS, "model"):
         if not isinstance(cfg.get(group), DictConfig):
             raise GantrainError(group, "nothing is chosen, and training needs one", options_of(group))

@@ -8,9 +8,10 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from gantrain import checkpoint, files
-from gantrain.commands.train import plain, saved_config, train
+from gantrain.commands.train import train
 from gantrain.config import RESUMABLE, flatten, unknown_key, within
 from gantrain.errors import GantrainError
+from gantrain.saved import plain, saved_config
 
 
 def resume(name: str, overrides: Sequence[str]) -> None:

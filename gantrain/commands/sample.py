@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gantrain import build, checkpoint, files, pictures
-from gantrain.commands.train import saved_config
 from gantrain.errors import GantrainError
 from gantrain.networks.latent import Latent
+from gantrain.saved import saved_config
 
 MOST_IN_A_GRID = 4096
 WALK_ROWS = 8
@@ -31,11 +31,10 @@ class Artist:
             raise GantrainError(
                 str(self.run), "has no checkpoint to draw from", "let it train to its first checkpoint"
             )
-        cfg, facts = saved_config(self.run)
+        cfg, self.data = saved_config(self.run)
         build.find_user_classes()
         build.check_device(device)
         self.device = build.choose_device(device)
-        self.data = build.DataFacts(**{**facts, "class_names": tuple(facts["class_names"])})
         self.latent: Latent = build.make_latent(cfg)
         self.num_classes = self.data.num_classes if cfg.condition.kind == "class" else 0
         nets = build.make_networks(cfg, self.data, self.device)

@@ -1,0 +1,111 @@
+"""The process that trains: its seeds and threads, its lock on the directory, its signals, its last words."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig
+
+from gantrain import files
+from gantrain.console import log
+from gantrain.errors import INTERRUPTED, TERMINATED, GantrainError, Interrupted
+
+
+def prepare_process(cfg: DictConfig) -> None:
+    """Seeds every generator and sets what the process computes with."""
+    random.seed(cfg.seed)
+    np.random.seed(cfg.seed % 2**32)  # noqa: NPY002 - for networks and data of the user's own
+    torch.manual_seed(cfg.seed)
+    if cfg.runtime.threads:
+        torch.set_num_threads(cfg.runtime.threads)
+    torch.use_deterministic_algorithms(cfg.runtime.deterministic)
+    if cfg.runtime.deterministic:
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # cuBLAS refuses to be deterministic without
+    torch.backends.cudnn.benchmark = not cfg.runtime.deterministic
+
+
+@contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """One training at a time in a run directory."""
+    lock = FileLock(directory / files.LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        reason = "another gantrain is training in this directory right now"
+        raise GantrainError(str(directory), reason, "wait for it, or choose another hydra.run.dir") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+@contextmanager
+def recording_failure(directory: Path) -> Iterator[None]:
+    """A run that ends badly says so in its own log and summary: a sweep goes on and reports only one."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except BaseException as error:
+        if getattr(error, "reported", False):
+            raise
+        user_error = isinstance(error, GantrainError | KeyboardInterrupt)
+        text = str(error) or "interrupted"
+        error.reported = True  # type: ignore[attr-defined]  # the front door need not repeat it
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            log.error("%s", text if user_error else "".join(traceback.format_exception(error)).rstrip())
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            files.update_summary(directory, status=status, error=text)
+        except OSError:  # a full disk is often why we are here
+            error.reported = False  # type: ignore[attr-defined]
+        raise
+
+
+class Stop:
+    """Whether SIGINT or SIGTERM has come."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    @property
+    def requested(self) -> bool:
+        return self.signal is not None
+
+    def interruption(self, message: str, saved: Path) -> Interrupted:
+        code = TERMINATED if self.signal == signal.SIGTERM else INTERRUPTED
+        return Interrupted(f"{message} (saved {saved.name})", code)
+
+
+@contextmanager
+def graceful_stop() -> Iterator[Stop]:
+    """The first SIGINT or SIGTERM lets the step finish and the state be saved; a second one stops at once."""
+    stop = Stop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.signal is not None:
+            raise Interrupted("stopped at once; the last checkpoint stands", 128 + number)
+        stop.signal = number
+        log.info("finishing the step and saving; once more to stop at once")
+
+    try:
+        for number in before:
+            signal.signal(number, on_signal)
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,76 @@
+"""The configuration that a run was started with, and what a resume may change of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from gantrain import files
+from gantrain.build import DataFacts
+from gantrain.config import RESUMABLE, flatten, within
+from gantrain.errors import GantrainError
+
+FACTS = "facts"  # of the data, in config.yaml beside what was composed
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """The configuration as dicts and lists."""
+    values: Any = OmegaConf.to_container(cfg)
+    return values
+
+
+def recorded(cfg: DictConfig, data: DataFacts) -> dict[str, Any]:
+    """What config.yaml and the checkpoints hold."""
+    return plain(cfg) | {FACTS: asdict(data) | {"class_names": list(data.class_names)}}
+
+
+def saved_config(run: Path) -> tuple[DictConfig, DataFacts]:
+    """(configuration as composed then, facts of the data) of a run.
+
+    Raises:
+        GantrainError: config.yaml is damaged.
+    """
+    try:
+        saved = plain(OmegaConf.load(run / files.CONFIG))  # type: ignore[arg-type]
+        facts = saved.pop(FACTS)
+        return OmegaConf.create(saved), DataFacts(**facts | {"class_names": tuple(facts["class_names"])})
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+        OSError,
+        OmegaConfBaseException,
+        YAMLError,
+    ) as error:
+        raise GantrainError(str(run / files.CONFIG), "is damaged: not a saved configuration", "") from error
+
+
+def refuse_other_settings(cfg: DictConfig, run: Path) -> None:
+    """Refuses to go on under settings that would make it another experiment, and shows which."""
+    _refuse(run, "settings", plain(saved_config(run)[0]), plain(cfg), RESUMABLE)
+
+
+def refuse_other_data(data: DataFacts, run: Path) -> None:
+    """Refuses to go on with data that are not what they were: the order of the images would be another."""
+    _refuse(run, "data", asdict(saved_config(run)[1]), asdict(data), ())
+
+
+def _refuse(run: Path, what: str, before: dict[str, Any], now: dict[str, Any], free: tuple[str, ...]) -> None:
+    old, new = flatten(before), flatten(now)
+    differences = [
+        f"{key} {old.get(key, 'unset')} -> {new.get(key, 'unset')}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and not within(key, free)
+    ]
+    if differences:
+        shown = "; ".join(differences[:8]) + (
+            f"; and {len(differences) - 8} more" if len(differences) > 8 else ""
+        )
+        remedy = f"keep the run's own {what}, or start a new run in another directory"
+        raise GantrainError(str(run), f"holds a run with other {what}: {shown}", remedy)
