@@ -36,7 +36,7 @@ LEARNING_RATES: dict[Player, str] = {"discriminator": "lr_d", "generator": "lr_g
 # What the loop calls on a component: a class of the user's own without it is refused by name.
 METHODS = {
     "data": ("images", "labels"),
-    "latent": ("sample",),
+    "latent": ("interpolate",),
     "loss": ("discriminator", "generator"),
     "schedule": ("phases", "start", "review_every"),
     "optim": ("step", "zero_grad", "param_groups"),
@@ -174,6 +174,9 @@ def facts_of_config(
         "image_sizes": getattr(targets["generator"], "image_sizes", None),
         "output_range": OUTPUT_RANGE.get(generator.get("output")),
         "batch_size": cfg.train.batch_size,
+        "deterministic": cfg.runtime.deterministic,
+        "device": choose_device(cfg.runtime.device).type,
+        "reflects": cfg.padding.mode == "reflect" or cfg.padding.stem,
         "unbounded": getattr(loss, "unbounded", False),
         "critic_is_bounded": getattr(penalty, "bounds_critic", False) or norms["discriminator"] == "spectral",
         "entangled": bool(cfg.schedule.get("entangled", False)),

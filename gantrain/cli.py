@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import errno
 import os
 import sys
 import traceback
@@ -22,24 +21,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from gantrain import __version__
-from gantrain.compose import CONFIG_NAME, check_overrides, explain
-from gantrain.config import config_dir
+from gantrain.compose import CONFIG_NAME, beside, check_overrides, explain
+from gantrain.config import LARGEST_SEED, config_dir
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted
 
 Arguments = argparse.Namespace
-
-# Errors of the file system that the user can do something about.
-FILE_ERRORS = {
-    errno.ENOSPC: "free some space, then go on with: gantrain resume RUN",
-    errno.EDQUOT: "free some space, then go on with: gantrain resume RUN",
-    errno.EACCES: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
-    errno.EPERM: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
-    errno.EROFS: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
-    errno.ENOTDIR: "choose another directory, e.g. hydra.run.dir=DIR",
-    errno.EEXIST: "choose another directory, e.g. hydra.run.dir=DIR",
-    errno.ENOENT: "check the path",
-    errno.ENAMETOOLONG: "choose a shorter path",
-}
 
 
 def _resume(arguments: Arguments) -> None:
@@ -58,7 +44,7 @@ def _sample(arguments: Arguments) -> None:
 def _inspect(arguments: Arguments) -> None:
     from gantrain.commands.inspect import inspect
 
-    inspect(arguments.overrides, arguments.out)
+    inspect(arguments.overrides, arguments.out, arguments.config_dir)
 
 
 def _count(text: str) -> int:
@@ -69,6 +55,16 @@ def _count(text: str) -> int:
 
 
 _count.__name__ = "positive whole number"  # argparse names the type by this
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if abs(value) > LARGEST_SEED:
+        raise ValueError
+    return value
+
+
+_seed.__name__ = "whole number up to 2^62"
 
 RUN = (("run",), {"metavar": "RUN", "help": "a run directory, a checkpoint file, or `latest`"})
 
@@ -97,7 +93,7 @@ COMMANDS = {
                 ("-n", "--count"),
                 {"type": _count, "default": 64, "help": "how many pictures, or rows of a walk (64)"},
             ),
-            (("--seed",), {"type": int, "default": 0, "help": "same seed, same pictures (0)"}),
+            (("--seed",), {"type": _seed, "default": 0, "help": "same seed, same pictures (0)"}),
             (
                 ("--format",),
                 {
@@ -123,6 +119,7 @@ COMMANDS = {
                 ("overrides",),
                 {"nargs": "*", "metavar": "key=value", "help": "e.g. data=folder data.root=DIR"},
             ),
+            (("--config-dir",), {"metavar": "DIR", "help": "a folder of options of your own"}),
             (
                 ("--out",),
                 {"type": Path, "metavar": "FILE", "help": "where the preview goes (outputs/inspect/...png)"},
@@ -226,12 +223,22 @@ def _dispatch(argv: Sequence[str]) -> None:
 
 def _check_arguments(argv: Sequence[str]) -> None:
     """Flags and groups that Hydra would answer with a page of usage or a traceback."""
-    known, unknown = get_args_parser().parse_known_args(list(argv))
+    parser = get_args_parser()
+    parser.error = _refuse_flag  # type: ignore[method-assign]  # instead of a page of usage
+    known, unknown = parser.parse_known_args(list(argv))
     if unknown:
         raise GantrainError(
             unknown[0], "no such flag", "gantrain --hydra-help lists Hydra's; options are key=value"
         )
+    if known.config_dir is not None and not Path(known.config_dir).is_dir():
+        raise GantrainError("--config-dir", f"there is no folder {known.config_dir}", "check the path")
+    if known.multirun and known.cfg:
+        raise GantrainError("--cfg", "shows one composition, and -m makes several", "leave -m out")
     check_overrides(known.overrides)
+
+
+def _refuse_flag(message: str) -> NoReturn:
+    raise GantrainError("", message, "gantrain --hydra-help explains the flags")
 
 
 def main() -> None:
@@ -276,8 +283,10 @@ def _friendly(error: Exception, argv: Sequence[str]) -> GantrainError | None:
         remedy = FILE_ERRORS.get(error.errno or 0)
         if remedy is None:
             return None
-        return GantrainError(str(error.filename or "files"), error.strerror or "cannot be used", remedy)
-    return explain(error, argv)
+        named = re.sub(r"\.([^/]*)\.partial$", r"\1", str(error.filename or "files"))
+        return GantrainError(named, error.strerror or "cannot be used", remedy)
+    known, _ = get_args_parser().parse_known_args(list(argv))
+    return explain(error, [*known.overrides, *beside(known.config_dir)])
 
 
 def _say(text: str, code: int) -> int:

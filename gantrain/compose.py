@@ -6,6 +6,7 @@ import difflib
 import re
 import secrets
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import (
@@ -22,6 +23,7 @@ from gantrain.errors import GantrainError
 
 CONFIG_NAME = "train"
 OPTIONAL = ("experiment", "sweep")
+SEARCH_PATH = "hydra.searchpath"
 
 OmegaConf.register_new_resolver("gantrain_id", lambda: secrets.token_hex(2), use_cache=True, replace=True)
 
@@ -40,10 +42,19 @@ def composed(overrides: Sequence[str] = ()) -> DictConfig:
         raise explain(error, overrides) from error
 
 
+def beside(folder: str | None) -> list[str]:
+    """The override that does what --config-dir does: another folder of options beside gantrain's."""
+    return [] if folder is None else [f"{SEARCH_PATH}=['file://{Path(folder).resolve()}']"]
+
+
 def check_overrides(overrides: Sequence[str]) -> None:
     """Refuses what Hydra would only answer with a traceback: a group without an option."""
     for override in overrides:
         key, value = _split(override)
+        if not key:
+            raise GantrainError(override, "names no key", "write key=value")
+        if "=" not in override and not override.startswith("~"):
+            raise GantrainError(override, "is neither a command nor key=value", "gantrain --help lists both")
         if key in GROUPS and key not in OPTIONAL and value in ("null", "None", ""):
             raise GantrainError(override, "cannot be left out: training needs one", options_of(key))
 
@@ -76,7 +87,7 @@ def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> 
         remedy = f"choose one of: {', '.join(error.options or ())}"
         return GantrainError(f"{group}={option}", "no such option", remedy)
     if group not in GROUPS:
-        return unknown_key(group, _known_keys())
+        return unknown_key(group, _known_keys(overrides))
     names = error.options or []
     close = difflib.get_close_matches(option, names, 1, 0.5)
     hint = f"did you mean {group}={close[0]}? " if close else ""
@@ -126,7 +137,7 @@ def _composition(error: ConfigCompositionException, overrides: Sequence[str]) ->
 def _about(named: str, text: str, cause: BaseException | None, overrides: Sequence[str]) -> GantrainError:
     key, value = _split(named)
     given = [o for o in overrides if _split(o)[0] == key]
-    known = _known_keys()
+    known = _known_keys(overrides)
     if any(o.startswith("~") for o in given) or "delete" in text:
         if key not in known:
             return unknown_key(key, known)
@@ -168,10 +179,14 @@ EXPLANATIONS = {
 }
 
 
-def _known_keys() -> set[str]:
-    """Every key of the default composition, and the groups."""
+def _known_keys(overrides: Sequence[str] = ()) -> set[str]:
+    """Every key of the composition with the options that `overrides` choose, and the groups."""
+    chosen = [override for override in overrides if _split(override)[0] in (*GROUPS, SEARCH_PATH)]
     with initialize_config_dir(config_dir(), version_base="1.3"):
-        default = compose(CONFIG_NAME)
-    keys = set(flatten(OmegaConf.to_container(default)))  # type: ignore[arg-type]
+        try:
+            cfg = compose(CONFIG_NAME, chosen)
+        except (HydraException, OmegaConfBaseException):  # a choice is at fault as well
+            cfg = compose(CONFIG_NAME)
+    keys = set(flatten(OmegaConf.to_container(cfg)))  # type: ignore[arg-type]
     sections = {key.rpartition(".")[0] for key in keys}
     return {key for key in keys | sections | set(GROUPS) if key}

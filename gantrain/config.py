@@ -248,7 +248,8 @@ def check_section(name: str, node: DictConfig) -> None:
         typed = OmegaConf.merge(OmegaConf.structured(schema), node)
         values: Any = OmegaConf.to_container(typed, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise GantrainError(name, str(error).splitlines()[0], options_of(name)) from error
+        key = ".".join(filter(None, (name, str(getattr(error, "full_key", "") or ""))))
+        raise GantrainError(key, str(error).splitlines()[0], options_of(name)) from error
     schema(**values)  # its own ranges; not through OmegaConf, which would wrap the error
 
 
@@ -325,6 +326,13 @@ REFUSALS = (
         lambda bounds: bounds is not None and (bounds[0] > -1 or bounds[1] < 1),
         "the data span -1..1 and this output can only give {output_range[0]:g}..{output_range[1]:g}",
         "model.generator.output=tanh",
+    ),
+    Rule(
+        "padding",
+        ("deterministic", "device", "reflects"),
+        lambda deterministic, device, reflects: deterministic and device == "cuda" and reflects,
+        "PyTorch has no deterministic gradient of reflection padding on CUDA",
+        "padding=zeros, or runtime.deterministic=false",
     ),
     Rule(
         "train.batch_size",

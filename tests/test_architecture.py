@@ -16,11 +16,12 @@ PACKAGE = ROOT / "gantrain"
 FLOORS = (
     ("gantrain", "errors", "console", "train.cadence"),
     ("sizes", "files", "config", "losses", "train.schedule"),
-    ("networks", "data", "compose", "signatures"),
+    ("networks", "data", "compose", "signatures", "process"),
     ("train.step", "train.ema"),
     ("train.state", "pictures"),
     ("train.loop", "checkpoint", "tracking"),
     ("build",),
+    ("saved",),
     ("commands",),
     ("cli",),
     ("__main__",),

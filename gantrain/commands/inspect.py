@@ -8,15 +8,15 @@ from pathlib import Path
 import torch
 
 from gantrain import build, pictures
-from gantrain.compose import composed
+from gantrain.compose import beside, composed
 from gantrain.config import check_skeleton
 
 PREVIEW = 64
 
 
-def inspect(overrides: Sequence[str], out: Path | None = None) -> None:
+def inspect(overrides: Sequence[str], out: Path | None = None, config_dir: str | None = None) -> None:
     """Prints count, size, channels, range, labels and broken files, and saves a grid of random pictures."""
-    cfg = composed(overrides)
+    cfg = composed([*overrides, *beside(config_dir)])
     check_skeleton(cfg)
     build.find_user_classes()
     build.check_component(cfg, "data")

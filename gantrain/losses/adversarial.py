@@ -9,33 +9,35 @@ so that one which forgets to declare it stops at once as non-finite.
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 
-class AdversarialLoss(Protocol):
-    """What a loss of one's own must offer; the facts below have these values unless a loss says otherwise."""
+class AdversarialLoss(ABC):
+    """What a loss must offer: two formulas, and the facts below where they differ."""
 
-    generator_uses_real: bool  # G's loss depends on D(x)
-    unbounded: bool  # the critic needs a Lipschitz constraint (penalty=clip, wgan_gp, ...)
-    boundary: float | None  # the logit between "fake" and "real"; None: the middle of the two means
-    logit_is_probability: bool  # D(x) is itself the score, with 1 real and 0 fake (least squares)
+    generator_uses_real: ClassVar[bool] = False  # G's loss depends on D(x)
+    unbounded: ClassVar[bool] = False  # the critic needs a Lipschitz constraint (penalty=clip, wgan_gp, ...)
+    boundary: ClassVar[float | None] = (
+        0.0  # the logit between fake and real; None: the middle of the two means
+    )
+    logit_is_probability: ClassVar[bool] = (
+        False  # D(x) is itself the score, 1 real and 0 fake (least squares)
+    )
 
-    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor: ...
+    @abstractmethod
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What D minimises, per logit."""
 
-    def generator(self, real: Tensor, fake: Tensor) -> Tensor: ...
-
-
-class _Facts:
-    generator_uses_real: ClassVar[bool] = False
-    unbounded: ClassVar[bool] = False
-    boundary: ClassVar[float | None] = 0.0
-    logit_is_probability: ClassVar[bool] = False
+    @abstractmethod
+    def generator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What G minimises, per logit."""
 
 
-class BCE(_Facts):
+class BCE(AdversarialLoss):
     """Non-saturating GAN (Goodfellow et al. 2014, section 3), binary cross-entropy with logits.
 
     At equilibrium D = 2 ln 2 and G = ln 2.
@@ -58,7 +60,7 @@ class Minimax(BCE):
         return -softplus(fake)
 
 
-class LSGAN(_Facts):
+class LSGAN(AdversarialLoss):
     """Least squares with labels 1 and 0 (Mao et al. 2017, eq. 9). At equilibrium D = 1/4 and G = 1/8."""
 
     boundary = 0.5
@@ -71,7 +73,7 @@ class LSGAN(_Facts):
         return (fake - 1).square() / 2
 
 
-class Hinge(_Facts):
+class Hinge(AdversarialLoss):
     """Hinge loss (Lim & Ye 2017; Miyato et al. 2018, eq. 16-17). At equilibrium D = 2."""
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -81,7 +83,7 @@ class Hinge(_Facts):
         return -fake
 
 
-class WGAN(_Facts):
+class WGAN(AdversarialLoss):
     """Wasserstein distance (Arjovsky et al. 2017, eq. 2): the critic has no zero, only a difference."""
 
     unbounded = True
@@ -94,7 +96,7 @@ class WGAN(_Facts):
         return -fake
 
 
-class Relativistic(_Facts):
+class Relativistic(AdversarialLoss):
     """Relativistic pairing GAN (Jolicoeur-Martineau 2018; Huang et al. 2024, R3GAN).
 
     At equilibrium D = G = ln 2.

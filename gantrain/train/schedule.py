@@ -6,6 +6,7 @@ fills; it is part of the checkpoint.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,7 +40,7 @@ def _count(key: str, value: int) -> None:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(ABC):
     """`split_batches`: real and fake go through D as two batches (N3.2); false concatenates them."""
 
     split_batches: bool = True
@@ -49,8 +50,9 @@ class Schedule:
         """Steps between calls of `review`; 0: never."""
         return 0
 
+    @abstractmethod
     def phases(self, step: int, stats: Stats) -> tuple[Phase, ...]:
-        raise NotImplementedError
+        """What one step does, in order."""
 
     def start(self) -> Stats:
         return {}

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from torch import Generator, Tensor
 
+from gantrain.losses.adversarial import AdversarialLoss
 from gantrain.losses.penalties import Critic, Penalty
 
 
-class Exponential:
+class Exponential(AdversarialLoss):
     """min_D E[exp(-r / t)] + E[exp(f / t)],  min_G E[exp(-f / t)],  r = D(x), f = D(G(z)).
 
-    One value per logit: no mean here. The four facts tell gantrain what kind of loss this is.
+    One value per logit: no mean here.
     """
-
-    generator_uses_real = False  # G's loss does not look at D(x)
-    unbounded = False  # it needs no penalty to have a minimum
-    boundary = 0.0  # logits above it mean "real"
-    logit_is_probability = False
 
     def __init__(self, temperature: float = 4.0) -> None:
         self.temperature = temperature

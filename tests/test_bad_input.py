@@ -1,0 +1,407 @@
+"""What a user can get wrong: exit code 2 and at most three plain lines that name key, reason and remedy."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from gantrain import checkpoint
+from tests.conftest import Command, Outcome
+
+TINY = (
+    "model.width=4",
+    "train.steps=2",
+    "train.batch_size=8",
+    "tracking.samples=4",
+    "data.image_size=16",
+    "runtime.device=cpu",
+)
+LAYER_NORM = "model.discriminator.norm=layer"
+
+
+def tiny(*arguments: str) -> tuple[str, ...]:
+    """The arguments with a tiny run around them, so that one wrongly accepted costs no time."""
+    typed = {argument.partition("=")[0] for argument in arguments}
+    return (*arguments, *(option for option in TINY if option.partition("=")[0] not in typed))
+
+
+def assert_refused(outcome: Outcome, says: str) -> None:
+    assert outcome.code == 2, outcome
+    assert "Traceback" not in outcome.err + outcome.out
+    assert 1 <= len(outcome.err.splitlines()) <= 3, outcome.err
+    assert re.search(says, outcome.err, re.DOTALL), outcome.err
+    left = [path for path in Path().rglob("*") if path.is_dir() and not any(path.iterdir())]
+    assert not [path for path in left if path.parts[0] == "outputs"], left
+
+
+# What is typed -> what the answer must say: the key, then the reason or the remedy.
+TRAINING = {
+    # misspelt, at every depth
+    "los=hinge": r"los: no such option\n.*did you mean loss\?",
+    "loss=hing": r"loss=hing: no such option\n.*did you mean loss=hinge\?",
+    "experiment=wgn": r"did you mean experiment=wgan\?",
+    "hydra/launcher=foo": r"hydra/launcher=foo: no such option\n.*basic",
+    "train.step=3": r"train.step: no such option\n.*train.steps\?",
+    "trainn.steps=3": r"trainn.steps: no such option\n.*did you mean train.steps\?",
+    "train.steps.foo=3": r"train.steps.foo: no such option",
+    "optim.lr=3": r"optim.lr: no such option\n.*optim takes: betas, lr_d, lr_g",
+    "model.generator.widht=3": r"did you mean model.generator.width\?",
+    "model.generator.norm.kind=batch": r"model.generator.norm.kind: no such option",
+    "schedule.d_stps=2": r"did you mean schedule.d_steps\?",
+    "hydra.run.dri=x": r"hydra.run.dri: Hydra has no such option\n.*--cfg hydra",
+    # Hydra's +, which opens every structure
+    "+foo=1": r"foo: no such option\n.*there are: .*train",
+    "+train.foo=1": r"train.foo: no such option\n.*batch_size, steps",
+    "++train.foo=1": r"train.foo: no such option",
+    "+loss.foo=1": r"loss.foo: no such option",
+    "+optim.foo=1": r"optim.foo: no such option\n.*betas",
+    "+data.root=x": r"data.root: no such option\n.*flip, image_size",
+    "+model.foo=1": r"model.foo: no such option\n.*width",
+    "+model.generator.foo=1": r"model.generator.foo: no such option\n.*width",
+    "+train=1": r"\+train: there is one already\n.*without the \+",
+    "+loss=hinge": r"loss: is given more than once",
+    # wrong types
+    "train.steps=abc": r"train.steps: must be a whole number, got 'abc'",
+    "train.steps=1.5": r"train.steps: must be a whole number",
+    "train.steps=null": r"train.steps: needs a value",
+    "train=3": r"train: is a section of options, not a value\n.*batch_size, steps",
+    "seed=abc": r"seed: must be a whole number",
+    "seed=99999999999999999999999": r"seed: is too large.*seed=0",
+    "runtime.deterministic=maybe": r"runtime.deterministic: .*maybe",
+    "model.width=abc": r"width: must be a whole number, got 'abc'",
+    "model.generator.stem=perhaps": r"model.generator.stem: must be true or false",
+    "latent.dim=abc": r"latent.dim: must be a whole number",
+    "data.image_size=abc": r"data.image_size: must be a whole number",
+    f"penalty=r1 {LAYER_NORM} penalty.weight=abc": r"penalty.weight: must be a number",
+    # ranges
+    "train.steps=-5": r"train.steps: must be 1 or more, got -5\n.*train.steps=",
+    "train.batch_size=-1": r"train.batch_size: must be 1 or more\D*-1\n.*train.batch_size=",
+    "train.batch_size=1": r"train.batch_size: batch norm needs at least two",
+    "train.batch_size=100000": r"does not fit into 1797 images\n.*train.batch_size=1797 or less",
+    "model.width=-3": r"model.width: must be 1 or more, got -3\n.*model.width=",
+    "optim.lr_g=-1": r"optim.lr_g: must be above 0, got -1\n.*optim.lr_g=2e-4",
+    "optim.lr_d=inf": r"optim.lr_d: must be above 0, got inf\n.*optim.lr_d=2e-4",
+    "optim.lr_d=nan": r"optim.lr_d: must be above 0, got nan",
+    "latent.dim=0": r"latent.dim: must be 1 or more",
+    "ema.half_life_images=nan": r"ema.half_life_images: must be 0 or more, got nan\n.*=0 turns it off",
+    "tracking.every=0": r"tracking.every: must be 1 or more",
+    "checkpoint.keep=0": r"checkpoint.keep: must be 1 or more",
+    "schedule.d_steps=0": r"schedule.d_steps: must be 1 or more",
+    "optim.betas=[0.5,1.5]": r"optim.betas: must be two numbers.*\n.*optim.betas=\[0.5,0.999\]",
+    "optim.betas=[0.5]": r"optim.betas: must be two numbers",
+    "optim.betas=abc": r"optim.betas: must be two numbers.*got abc",
+    "optim.betas=[a,b]": r"optim.betas: must be two numbers",
+    # choices
+    "model.generator.norm=bath": r"did you mean model.generator.norm=batch\? choices: ",
+    "model.discriminator.activation=rellu": r"did you mean model.discriminator.activation=relu\?",
+    "schedule.first=generatr": r"did you mean schedule.first=generator\?",
+    "runtime.device=gpu": r"runtime.device: no such device: 'gpu'\n.*cpu",
+    # sizes: the two nearest
+    "data.image_size=33": r"data.image_size: 33 .*data.image_size=32 or data.image_size=40",
+    "data.image_size=1024": r"data.image_size: 1024 .*data.image_size=256",
+    # left out
+    "~loss": r"~loss: cannot be left out.*\n.*loss=bce",
+    "loss=null": r"loss=null: cannot be left out.*\n.*loss=bce",
+    "~train": r"~train: cannot be left out",
+    "~train.steps": r"~train.steps: cannot be left out",
+    "~foo": r"foo: no such option",
+    "~model.generator": r"model.generator: is missing.*\n.*model=dcgan",
+    # work still to come
+    "metrics.every=5": r"metrics.every: not available yet.*\n.*leave it out",
+    "doctor.enabled=true": r"doctor.enabled: not available yet",
+    "runtime.compile=true": r"runtime.compile: not available yet",
+    "+runtime.compile=true": r"runtime.compile: not available yet",
+    "runtime.devices=2": r"runtime.devices: not available yet",
+    # combinations that cannot work
+    "condition=class data=celeba": r"condition=class needs labels.*\n.*condition=none",
+    "loss=wgan penalty=wgan_gp": r"model.discriminator.norm: batch norm mixes.*\n.*norm=layer",
+    "condition=class latent.dim=4": r"latent.dim: a latent of 4.*\n.*latent.dim=16",
+    "model.generator.output=sigmoid": r"model.generator.output: .*\n.*output=tanh",
+    # facts of the data, and classes that are none
+    "model.generator.channels=3": r"model.generator.channels: is given.*\n.*leave it out",
+    "+model.generator.channels=3": r"model.generator.channels: is given.*\n.*leave it out",
+    "model.generator._target_=nope.Nope": r"model.generator._target_: cannot import 'nope.Nope'\n.*check",
+    "model.generator._target_=5": r"model.generator: needs _target_",
+    "model.generator._target_=torch.pi": r"model.generator._target_: 'torch.pi' is not a class",
+    "model.generator._target_=torch.nn.Identity": r"model.generator._target_: has nothing to train\n.*class",
+    "model.generator._target_=os.getcwd": r"model.generator.width: no such option",
+    "loss._target_=torch.nn.BCELoss": r"loss._target_: .*BCELoss makes has no 'discriminator'.*\n.*loss=bce",
+    # a constructor's own ValueError
+    "optim=rmsprop optim.alpha=-1": r"optim: Invalid alpha value: -1",
+    # how Hydra is spoken to
+    "loss=bce,hinge": r"loss: several values \(bce,hinge\) are a sweep\n.*-m",
+    "train.steps=1,2": r"train.steps: several values.*\n.*-m",
+    "=3": r"=3: names no key\n.*key=value",
+    "--foo": r"--foo: no such flag\n.*--hydra-help",
+    "--cfg foo": r"--cfg.*invalid choice: 'foo'",
+    "--config-dir nowhere": r"--config-dir: there is no folder nowhere\n.*check the path",
+    "hydra.run.dir=a=b": r"""hydra.run.dir: .*\n.*in quotes: 'hydra.run.dir="a=b"'""",
+    "hydra.run.dir=a(b": r"""hydra.run.dir: .*\n.*in quotes: 'hydra.run.dir="a\(b"'""",
+    "hydra.run.dir=a,b": r"hydra.run.dir: several values",
+    "hydra.run.dir=file.txt": r"file.txt: File exists\n.*another directory",
+    "hydra.run.dir=file.txt/x": r"file.txt/x: Not a directory\n.*another directory",
+    "hydra.run.dir=/proc/x": r"/proc/x: .*\n.*check the path",
+    # pictures
+    "data=folder": r"data.root: .*\n.*data.root=DIR",
+    "data=folder data.root=nowhere": r"data.root: .*nowhere",
+    "data=folder data.root=empty": r"data.root: no pictures in empty.*\n.*\.png",
+    "data=folder data.root=broken": r"data.root: none of the 2 pictures in broken can be read\n.*text.png",
+    "data=folder data.root=file.txt": r"data.root: file.txt is a file",
+    "data=folder data.root=flat condition=class": r"condition=class needs labels.*\n.*one subfolder per class",
+    "data=folder data.root=flat train.batch_size=64": r"does not fit into 12 images\n.*=12 or less",
+    # a user's own YAML
+    "--config-dir mine loss=torn": r"torn",
+    "--config-dir mine train/mine=foreign": r"mine",
+    "--config-dir mine +own=unknown": r"stepz",
+}
+
+
+@pytest.fixture
+def material(tmp_path: Path) -> None:
+    """Files that the cases name."""
+    (tmp_path / "file.txt").write_text("no folder")
+    for name in ("empty", "broken", "flat", "mine/loss", "mine/own"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "broken" / "text.png").write_text("no picture")
+    (tmp_path / "broken" / "void.jpg").touch()
+    for index in range(12):
+        Image.fromarray(np.full((16, 16), index, np.uint8)).save(tmp_path / "flat" / f"{index}.png")
+    (tmp_path / "mine" / "loss" / "torn.yaml").write_text("_target_: [unclosed\n")
+    (tmp_path / "mine" / "own" / "unknown.yaml").write_text("# @package _global_\ntrain:\n  stepz: 3\n")
+
+
+@pytest.mark.usefixtures("material")
+@pytest.mark.parametrize("typed", TRAINING)
+def test_training_refuses(gantrain: Command, typed: str) -> None:
+    assert_refused(gantrain(*tiny(*typed.split())), TRAINING[typed])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_where_there_is_none(gantrain: Command) -> None:
+    assert_refused(gantrain(*tiny("runtime.device=cuda")), r"runtime.device: PyTorch finds no cuda device")
+
+
+COMMANDS = {
+    "trian": r"trian: no such command\n",
+    "train": r"train: no such command\n.*training needs no word",
+    "train loss=hinge": r"train: no such command\n.*training needs no word",
+    "resme x": r"resme: no such command\n.*did you mean gantrain resume\?",
+    "smaple latest": r"smaple: no such command\n.*did you mean gantrain sample\?",
+    "resume": r"resume: .*required: RUN.*\n.*--help",
+    "resume latest": r"latest: there is no run.*\n.*start one",
+    "resume nowhere": r"nowhere: no such run.*\n.*latest",
+    "resume empty": r"empty: is not a run.*\n.*outputs/",
+    "sample nowhere": r"nowhere: no such run",
+    "sample empty": r"empty: is not a run",
+    "sample x -n 0": r"-n/--count: invalid positive whole number value: '0'",
+    "sample x -n abc": r"-n/--count: invalid positive whole number value: 'abc'",
+    "sample x --format gif": r"--format: invalid choice: 'gif'.*npz",
+    "sample x --seed 99999999999999999999999": r"--seed: invalid whole number up to 2\^62",
+    "sample x --nope": r"--nope",
+    "inspect data=folder data.root=nowhere": r"data.root: .*nowhere",
+    "inspect data=folder data.root=broken": r"none of the 2 pictures",
+    "inspect data=folder data.root=flat --out file.txt/x.png": r"file.txt.*\n.*another",
+}
+
+
+@pytest.mark.usefixtures("material")
+@pytest.mark.parametrize("typed", COMMANDS)
+def test_command_refuses(gantrain: Command, typed: str) -> None:
+    assert_refused(gantrain(*typed.split()), COMMANDS[typed])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny finished run with two checkpoints; each test works on a copy."""
+    from gantrain.cli import _guarded
+
+    run = tmp_path_factory.mktemp("trained") / "run"
+    options = ("checkpoint.every=1", "tracking.every=1", f"hydra.run.dir={run}")
+    assert _guarded(tiny(*options)) == 0
+    return run
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    shutil.copytree(trained, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def contents(run: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in run.rglob("*")
+        if path.is_file()
+    }
+
+
+# typed after a run exists as ./run -> what the answer must say; nothing in the run may change
+OF_A_RUN = {
+    "resume run foo=1": r"foo: no such option",
+    "resume run train.step=3": r"did you mean train.steps\?",
+    "resume run optim.lr_d=0.1": r"optim.lr_d: 0.0002 -> 0.1 would make it another experiment\n.*train.steps",
+    "resume run optim.lr_d": r"optim.lr_d: is not key=value",
+    "resume run train.steps=[": r"train.steps: cannot read the value \[",
+    "resume run train.steps=abc": r"train.steps: .*abc",
+    "resume run train.steps=-1": r"train.steps: must be 1 or more",
+    "resume run/checkpoints": r"is not a run",
+    "resume run/checkpoints/00000009.pt": r"no such run directory or checkpoint",
+    "hydra.run.dir=run optim.lr_d=0.1": r"run: holds a run with other settings: optim.lr_d 0.0002 -> 0.1\n",
+    "hydra.run.dir=run model.width=8": r"other settings: .*model.width 4 -> 8\n.*another directory",
+    "sample run --class 3": r"--class: this run was trained without classes\n.*condition=class",
+    "sample run -n 100000": r"-n: a grid holds at most 4096.*\n.*png or npz",
+    "sample run --walk 1000000": r"--walk: a grid holds at most 4096.*\n.*--walk 512",
+    "sample run --device gpu": r"no such device: 'gpu'",
+    "sample run --out /proc/x": r"/proc/x: .*\n.*check the path",
+}
+
+
+@pytest.mark.parametrize("typed", OF_A_RUN)
+def test_run_is_refused_and_unharmed(gantrain: Command, run: Path, typed: str) -> None:
+    before = contents(run)
+    arguments = tuple(typed.split())
+    options = ("checkpoint.every=1", "tracking.every=1")
+    assert_refused(
+        gantrain(*(tiny(*arguments, *options) if arguments[0].startswith("hydra") else arguments)),
+        OF_A_RUN[typed],
+    )
+    assert contents(run) == before
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return os.mkdir, ("executed",)
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:500])
+
+
+def of_other_networks(path: Path) -> None:
+    content = torch.load(path, weights_only=True)
+    for part in (content["state"]["ema"], *content["state"]["nets"].values()):
+        for name, value in part.items():
+            part[name] = torch.zeros(2, *value.shape)
+    checkpoint.save(path, content)
+
+
+HARM: dict[str, tuple[Callable[[Path], object], str]] = {
+    "truncated": (cut_short, r"00000002.pt: cannot be read.*\n.*take another: .*00000001.pt"),
+    "empty": (lambda path: path.write_bytes(b""), r"00000002.pt: .*\n.*00000001.pt"),
+    "no checkpoint": (lambda path: torch.save({"a": 1}, path), r"not a checkpoint of this version.*\n"),
+    "malicious": (lambda path: path.write_bytes(pickle.dumps(Evil())), r"holds code.*\n.*00000001.pt"),
+    "malicious archive": (lambda path: torch.save(Evil(), path), r"holds code.*\n.*00000001.pt"),
+    "other networks": (of_other_networks, r"does not fit this run's networks.*\n.*belongs to the run"),
+}
+
+
+@pytest.mark.parametrize("command", ["resume run train.steps=4", "sample run"])
+@pytest.mark.parametrize("harm", HARM)
+def test_damaged_checkpoint(gantrain: Command, run: Path, harm: str, command: str) -> None:
+    damage, says = HARM[harm]
+    damage(run / "checkpoints" / "00000002.pt")
+    before = contents(run)
+    assert_refused(gantrain(*command.split()), says)
+    assert contents(run) == before
+    assert not Path("executed").exists()
+
+
+@pytest.mark.parametrize("command", ["resume run train.steps=4", "sample run"])
+def test_run_without_checkpoint(gantrain: Command, run: Path, command: str) -> None:
+    shutil.rmtree(run / "checkpoints")
+    assert_refused(gantrain(*command.split()), r"run: has no checkpoint.*\n.*(start it anew|let it train)")
+
+
+@pytest.mark.parametrize("text", ["train: [", "", "seed: 0\n", "- 1\n"])
+@pytest.mark.parametrize(
+    "command", ["resume run train.steps=4", "sample run", "hydra.run.dir=run checkpoint.every=1"]
+)
+def test_damaged_config(gantrain: Command, run: Path, command: str, text: str) -> None:
+    (run / "config.yaml").write_text(text)
+    before = contents(run)
+    arguments = command.split()
+    assert_refused(
+        gantrain(*(tiny(*arguments) if "hydra" in command else arguments)), r"config.yaml: is damaged"
+    )
+    assert contents(run) == before
+
+
+def test_class_that_is_none(gantrain: Command) -> None:
+    assert gantrain(*tiny("condition=class", "hydra.run.dir=run")).code == 0
+    assert_refused(gantrain("sample", "run", "--class", "99"), r"--class: no such class: '99'\n.*classes: 0, 1")
+
+
+def test_constructor_of_the_users_own(gantrain: Command, tmp_path: Path) -> None:
+    source = "class Picky:\n    def __init__(self):\n        raise ValueError('not on a Sunday')\n"
+    (tmp_path / "picky_loss.py").write_text(source)
+    assert_refused(gantrain(*tiny("loss._target_=picky_loss.Picky")), r"loss: not on a Sunday")
+
+
+def test_a_sweep_goes_on_and_ends_with_its_first_failure(gantrain: Command) -> None:
+    outcome = gantrain("-m", *tiny("loss=bce,hinge", "penalty=none,wgan_gp", "hydra.sweep.dir=all"))
+    assert outcome.code == 2
+    assert "Traceback" not in outcome.err
+    assert "model.discriminator.norm=layer" in outcome.err
+    summaries = [yaml.safe_load(Path(f"all/{job}/summary.json").read_text()) for job in range(4)]
+    assert [summary["status"] for summary in summaries] == ["finished", "failed"] * 2
+    for job in (1, 3):
+        assert "batch norm mixes" in summaries[job]["error"]
+        assert "batch norm mixes" in Path(f"all/{job}/train.log").read_text()
+
+
+def test_two_runs_in_one_directory(process: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    options = tiny("hydra.run.dir=same", "train.steps=400", "checkpoint.every=1000")
+    first = process(*options)
+    for _ in range(600):
+        if (tmp_path / "same" / "metrics.jsonl").exists():
+            break
+        time.sleep(0.05)
+    second = process(*options)
+    _, err = second.communicate(timeout=60)
+    assert second.returncode == 2, err
+    assert re.search(r"same: another gantrain is training.*\n.*hydra.run.dir", err)
+    assert len(err.splitlines()) <= 3
+    out, err = first.communicate(timeout=60)
+    assert first.returncode == 0, err
+    assert "finished: 400 steps" in out
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "gantrain-test", str(folder)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small file system needs root on Linux")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_full_disk(process: Callable[..., subprocess.Popen[str]], small_disk: Path) -> None:
+    options = ("checkpoint.every=1", "checkpoint.keep=100", "hydra.run.dir=disk/run")
+    started = process(*tiny(*options, "train.steps=100"))
+    _, err = started.communicate(timeout=100)
+    assert started.returncode == 2, err
+    assert "Traceback" not in err
+    assert len(err.splitlines()) <= 3, err
+    assert re.search(r"No space left on device.*\n.*free some space.*gantrain resume", err)
+    run = small_disk / "run"
+    newest = checkpoint.newest(run)
+    assert newest is not None
+    assert checkpoint.load(newest)["state"]["step"] == int(newest.stem)
+    assert not list(run.rglob("*.partial"))
