@@ -6,6 +6,7 @@ import errno
 import os
 import pickle
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +60,9 @@ def load(path: Path) -> dict[str, Any]:
     others = [other for other in numbered(path.parent, "pt") if other != path]
     remedy = f"take another: {others[-1]}" if others else "there is no other checkpoint beside it"
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns about a pickle that it then refuses
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = "is damaged or holds code: only plain values and tensors are loaded"
         raise GantrainError(str(path), reason, remedy) from error

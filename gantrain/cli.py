@@ -19,11 +19,12 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from gantrain import __version__
 from gantrain.compose import CONFIG_NAME, beside, check_overrides, explain
 from gantrain.config import LARGEST_SEED, config_dir
-from gantrain.errors import INTERRUPTED, GantrainError, Interrupted
+from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, of_the_file_system
 
 Arguments = argparse.Namespace
 
@@ -256,7 +257,7 @@ def _guarded(argv: Sequence[str]) -> int:
         return _say(str(stopped), stopped.exit_code)
     except KeyboardInterrupt:
         return _say("interrupted", INTERRUPTED)
-    except (GantrainError, HydraException, OmegaConfBaseException, OSError) as error:
+    except (GantrainError, HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
         friendly = _friendly(error, argv)
         if wants_trace or friendly is None:
             traceback.print_exc()
@@ -280,11 +281,11 @@ def _friendly(error: Exception, argv: Sequence[str]) -> GantrainError | None:
     if isinstance(error, GantrainError):
         return error
     if isinstance(error, OSError) and not isinstance(error, HydraException):
-        remedy = FILE_ERRORS.get(error.errno or 0)
-        if remedy is None:
-            return None
-        named = re.sub(r"\.([^/]*)\.partial$", r"\1", str(error.filename or "files"))
-        return GantrainError(named, error.strerror or "cannot be used", remedy)
+        return of_the_file_system(error)
+    if isinstance(error, YAMLError):
+        mark = getattr(error, "problem_mark", None)
+        where = f"{mark.name}, line {mark.line + 1}" if mark else "a YAML file"
+        return GantrainError(where, "is not YAML", str(getattr(error, "problem", None) or "correct it there"))
     known, _ = get_args_parser().parse_known_args(list(argv))
     return explain(error, [*known.overrides, *beside(known.config_dir)])
 

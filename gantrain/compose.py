@@ -129,6 +129,11 @@ def _composition(error: ConfigCompositionException, overrides: Sequence[str]) ->
         if found:
             return _about(found.group(1), text, cause, overrides)
     found = re.search(r"In '([^']*)': (.*)", text)
+    cause = cause or error.__context__
+    full_key = str(getattr(cause, "full_key", None) or "")
+    if found and full_key:
+        unknown = unknown_key(full_key, _known_keys())
+        return GantrainError(f"{found.group(1)}.yaml: {unknown.key}", unknown.reason, unknown.remedy)
     if found:  # a YAML file of the user's own
         return GantrainError(found.group(1), found.group(2), _first_line(cause) if cause else "")
     return None

@@ -35,6 +35,7 @@ def speaking(log_file: Path | None) -> Iterator[None]:
     handlers: list[logging.Handler] = [terminal]
     if log_file is not None:
         to_file = logging.FileHandler(log_file, encoding="utf-8", delay=True)
+        to_file.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk is reported once
         to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         handlers.append(to_file)
     log.setLevel(logging.INFO)

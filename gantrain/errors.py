@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import re
+
 USER_INPUT = 2
 NON_FINITE = 3
 INTERRUPTED = 130
 TERMINATED = 143
+
+# Errors of the file system that the user can do something about.
+FILE_ERRORS = {
+    errno.ENOSPC: "free some space, then go on with: gantrain resume RUN",
+    errno.EDQUOT: "free some space, then go on with: gantrain resume RUN",
+    errno.EACCES: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
+    errno.EPERM: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
+    errno.EROFS: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
+    errno.ENOTDIR: "choose another directory, e.g. hydra.run.dir=DIR",
+    errno.EEXIST: "choose another directory, e.g. hydra.run.dir=DIR",
+    errno.ENOENT: "check the path, and that you may write there",
+    errno.ENAMETOOLONG: "choose a shorter path",
+}
 
 
 class GantrainError(ValueError):
@@ -38,3 +54,12 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def of_the_file_system(error: BaseException) -> GantrainError | None:
+    """What a user can do about a full disk or a path that cannot be written; None if it is another error."""
+    remedy = FILE_ERRORS.get(error.errno or 0) if isinstance(error, OSError) else None
+    if not isinstance(error, OSError) or remedy is None:
+        return None
+    named = re.sub(r"\.([^/]*)\.partial$", r"\1", str(error.filename or "files"))
+    return GantrainError(named, error.strerror or "cannot be used", remedy)

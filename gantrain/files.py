@@ -21,11 +21,15 @@ def numbered(folder: Path, ending: str) -> list[Path]:
 def write_atomically(path: Path, text: str) -> None:
     """The whole text, or the file as it was."""
     partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with open(partial, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:  # a full disk, mostly: the unfinished file would take up what is left
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def update_summary(run: Path, **values: Any) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -18,7 +19,7 @@ from omegaconf import DictConfig
 
 from gantrain import files
 from gantrain.console import log
-from gantrain.errors import INTERRUPTED, TERMINATED, GantrainError, Interrupted
+from gantrain.errors import INTERRUPTED, TERMINATED, GantrainError, Interrupted, of_the_file_system
 
 
 def prepare_process(cfg: DictConfig) -> None:
@@ -56,23 +57,42 @@ def alone_in(directory: Path) -> Iterator[None]:
 def recording_failure(directory: Path) -> Iterator[None]:
     """A run that ends badly says so in its own log and summary: a sweep goes on and reports only one."""
     try:
-        yield
+        with _quiet_writers():
+            yield
     except Interrupted:
         raise
     except BaseException as error:
         if getattr(error, "reported", False):
             raise
-        user_error = isinstance(error, GantrainError | KeyboardInterrupt)
-        text = str(error) or "interrupted"
-        error.reported = True  # type: ignore[attr-defined]  # the front door need not repeat it
-        try:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(directory)
+        known = of_the_file_system(error)
+        user_error = known is not None or isinstance(error, GantrainError | KeyboardInterrupt)
+        text = str(known or error) or "interrupted"
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        with suppress(OSError):  # a full disk is often why we are here
             directory.mkdir(parents=True, exist_ok=True)
-            log.error("%s", text if user_error else "".join(traceback.format_exception(error)).rstrip())
-            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             files.update_summary(directory, status=status, error=text)
-        except OSError:  # a full disk is often why we are here
-            error.reported = False  # type: ignore[attr-defined]
+        error.reported = True  # type: ignore[attr-defined]  # the front door need not repeat it
+        with suppress(OSError):
+            log.error("%s", text if user_error else "".join(traceback.format_exception(error)).rstrip())
         raise
+
+
+@contextmanager
+def _quiet_writers() -> Iterator[None]:
+    """TensorBoard's thread dies of a full disk with a traceback; the next write raises the same here."""
+    before = threading.excepthook
+
+    def unless_of_the_disk(failure: threading.ExceptHookArgs) -> None:
+        if not isinstance(failure.exc_value, OSError):
+            before(failure)
+
+    threading.excepthook = unless_of_the_disk
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 class Stop:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from gantrain import checkpoint, files
 from gantrain.commands.train import train
@@ -41,7 +43,10 @@ def change(cfg: DictConfig, override: str) -> None:
         raise GantrainError(override, "is not key=value", "e.g. train.steps=4000")
     if key not in flat:
         raise unknown_key(key, flat)
-    value = OmegaConf.select(OmegaConf.from_dotlist([override]), key)
+    try:
+        value = OmegaConf.select(OmegaConf.from_dotlist([override]), key)
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise GantrainError(key, f"cannot read the value {text}", "e.g. train.steps=4000") from error
     if not within(key, RESUMABLE) and value != flat[key]:
         reason = f"{flat[key]} -> {text} would make it another experiment"
         raise GantrainError(key, reason, f"a resume may change: {', '.join(RESUMABLE)}")

@@ -103,6 +103,9 @@ def sample(
 
 
 def save_walk(artist: Artist, rows: int, frames: int, seed: int, label: int | None, path: Path) -> str:
+    if rows * frames > MOST_IN_A_GRID:
+        reason = f"a grid holds at most {MOST_IN_A_GRID} pictures, and this makes {rows * frames}"
+        raise GantrainError("--walk", reason, f"--walk {MOST_IN_A_GRID // rows} or less")
     z = pictures.walk(artist.latent, rows, frames, seed, artist.device)
     labels = None
     if artist.num_classes:
