@@ -22,11 +22,12 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-from gantrain import build
+from gantrain import build, checks
 from gantrain.compose import composed
-from gantrain.config import config_dir, refuse, warnings
+from gantrain.config import refuse, warnings
 from gantrain.data.store import ImageSet
 from gantrain.errors import USER_INPUT, GantrainError
+from gantrain.keys import config_dir
 from gantrain.networks.layers import ActivationName, NormName
 from gantrain.train.ema import evaluating
 from gantrain.train.loop import one_step
@@ -77,12 +78,12 @@ def train(overrides: list[str]) -> None:
     Raises:
         GantrainError: the combination is refused.
     """
-    cfg = build.resolved(composed([WIDTH, *overrides]))
-    facts = build.check(cfg)
+    cfg = checks.resolved(composed([WIDTH, *overrides]))
+    facts = checks.check(cfg)
     torch.manual_seed(0)
     device, images = torch.device("cpu"), digits(cfg.data.image_size, cfg.data.flip)
     data = build.DataFacts.of(images)
-    facts |= build.facts_of_data(data)
+    facts |= checks.facts_of_data(data)
     refuse(facts)
     warnings(facts)
     nets = build.make_networks(cfg, data, device)

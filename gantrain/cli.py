@@ -23,8 +23,9 @@ from yaml import YAMLError
 
 from gantrain import __version__
 from gantrain.compose import CONFIG_NAME, beside, check_overrides, explain
-from gantrain.config import LARGEST_SEED, config_dir
+from gantrain.config import LARGEST_SEED
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, of_the_file_system
+from gantrain.keys import config_dir
 
 Arguments = argparse.Namespace
 

@@ -18,8 +18,8 @@ from hydra.errors import (
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gantrain.config import GROUPS, config_dir, flatten, options_of, unknown_key
 from gantrain.errors import GantrainError
+from gantrain.keys import GROUPS, config_dir, flatten, options_of, unknown_key
 
 CONFIG_NAME = "train"
 OPTIONAL = ("experiment", "sweep")

@@ -6,10 +6,8 @@ nodes whose constructor is the schema: see signatures.py.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -17,15 +15,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gantrain.errors import GantrainError
-
-
-def config_dir() -> str:
-    """Absolute path of the YAML files: inside the package in a wheel, beside it in a checkout."""
-    here = Path(__file__).resolve().parent
-    for candidate in (here / "configs", here.parent / "configs"):
-        if (candidate / "train.yaml").is_file():
-            return str(candidate)
-    raise AssertionError(f"no configs beside {here}")
+from gantrain.keys import COMPONENTS, GROUPS, NETWORKS, options_of, unknown_key
 
 
 def _at_least(section: str, key: str, value: float, least: float, remedy: str) -> None:
@@ -132,78 +122,9 @@ class Config:
 
 ConfigStore.instance().store(name="schema", node=Config)
 
-COMPONENTS = ("data", "latent", "penalty", "loss", "optim", "schedule", "augment")
-NETWORKS = ("generator", "discriminator")
 MODEL_KEYS = ("width", "init", *NETWORKS)
 SECTIONS = tuple(f.name for f in fields(Config) if str(f.type).endswith("Section"))
-GROUPS = (*COMPONENTS, "model", "upsample", "downsample", "padding", "condition", "experiment", "sweep")
-
-# Keys whose work is still to come: refused by name rather than silently accepted.
-LATER = {
-    "metrics": "quality metrics",
-    "doctor": "the doctor",
-    "runtime.precision": "mixed precision (everything trains in fp32 now)",
-    "runtime.compile": "compiled training steps",
-    "runtime.memory_format": "the choice of memory layout",
-    "runtime.devices": "training on more than one device",
-}
-
-# What the data and other sections tell the networks, and where it is chosen.
-GIVEN = {
-    "channels": "the data decide it",
-    "image_size": "data.image_size=... sets it",
-    "num_classes": "condition=class turns it on",
-    "latent_dim": "latent.dim=... sets it",
-    "embedding_dim": "condition.embedding_dim=... sets it",
-}
-
 LARGEST_SEED = 2**62  # what every generator of random numbers takes
-
-# A resume may change these: they cannot change what is computed at a given step.
-RESUMABLE = ("train.steps", "tracking", "checkpoint", "runtime.device")
-
-
-def within(key: str, prefixes: Iterable[str]) -> bool:
-    return any(key == prefix or key.startswith(prefix + ".") for prefix in prefixes)
-
-
-def flatten(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"optim": {"lr_d": 1}} -> {"optim.lr_d": 1}; an empty mapping stays, as a value."""
-    flat: dict[str, Any] = {}
-    for key, value in node.items():
-        path = f"{prefix}{key}"
-        flat |= flatten(value, path + ".") if isinstance(value, Mapping) and value else {path: value}
-    return flat
-
-
-def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
-    """The error for a key that nothing takes, with the nearest one that exists."""
-    for later, what in LATER.items():
-        if within(key, [later]):
-            return GantrainError(key, f"not available yet: a later version brings {what}", "leave it out")
-    known = sorted(set(known) - {key})
-    parent, _, leaf = key.rpartition(".")
-    if parent.startswith("model.") and leaf in GIVEN:
-        return GantrainError(key, "is given to the networks, not typed", f"leave it out; {GIVEN[leaf]}")
-    if key.startswith("hydra."):
-        return GantrainError(key, "Hydra has no such option", "gantrain --cfg hydra lists Hydra's own")
-    siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
-    close = [".".join(filter(None, (parent, k))) for k in difflib.get_close_matches(leaf, siblings, 1, 0.6)]
-    close = (
-        close
-        or difflib.get_close_matches(key, [k for k in known if k.rpartition(".")[2] == leaf], 1, 0)
-        or difflib.get_close_matches(key, known, 1, 0.8)
-    )
-    hint = f"did you mean {close[0]}? " if close else ""
-    if parent:
-        takes = sorted(
-            {k[len(parent) + 1 :].split(".")[0] for k in known if k.startswith(parent + ".")} - {"_target_"}
-        )
-        nothing = f"{parent} as chosen takes no options" if parent in GROUPS else f"{parent} is no section"
-        remedy = hint + (f"{parent} takes: {', '.join(takes)}" if takes else nothing)
-    else:
-        remedy = hint.strip() or f"there are: {', '.join(sorted({k.split('.')[0] for k in known}))}"
-    return GantrainError(key, "no such option", remedy)
 
 
 def check_skeleton(cfg: DictConfig) -> None:
@@ -251,12 +172,6 @@ def check_section(name: str, node: DictConfig) -> None:
         key = ".".join(filter(None, (name, str(getattr(error, "full_key", "") or ""))))
         raise GantrainError(key, str(error).splitlines()[0], options_of(name)) from error
     schema(**values)  # its own ranges; not through OmegaConf, which would wrap the error
-
-
-def options_of(group: str) -> str:
-    """ "loss=bce, loss=hinge, ..." for a group of configs/, read from the folder."""
-    names = sorted(path.stem for path in (Path(config_dir()) / group).glob("*.yaml"))
-    return ("choose one: " + ", ".join(f"{group}={name}" for name in names)) if names else ""
 
 
 Facts = Mapping[str, Any]

@@ -12,8 +12,8 @@ from yaml import YAMLError
 
 from gantrain import files
 from gantrain.build import DataFacts
-from gantrain.config import RESUMABLE, flatten, within
 from gantrain.errors import GantrainError
+from gantrain.keys import RESUMABLE, flatten, within
 
 FACTS = "facts"  # of the data, in config.yaml beside what was composed
 

@@ -15,8 +15,8 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gantrain.config import unknown_key
 from gantrain.errors import GantrainError
+from gantrain.keys import unknown_key
 
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 

@@ -14,7 +14,7 @@ from torch.utils.tensorboard.summary import hparams
 from tqdm import tqdm
 
 from gantrain import files, pictures
-from gantrain.config import flatten, within
+from gantrain.keys import flatten, within
 from gantrain.train.cadence import is_due
 from gantrain.train.state import TrainingState
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gantrain import build
+from gantrain import build, checks
 from gantrain.compose import composed
-from gantrain.config import GROUPS, config_dir, refuse, warnings
+from gantrain.config import refuse, warnings
 from gantrain.data.store import ImageSet
+from gantrain.keys import GROUPS, config_dir
 from gantrain.train.loop import one_step
 
 SMALL = ("model.width=4", "train.batch_size=4")
@@ -50,12 +51,12 @@ def take_steps(overrides: tuple[str, ...], steps: int = 1) -> None:
     Raises:
         GantrainError: the combination is refused.
     """
-    cfg = build.resolved(composed([*SMALL, *overrides]))
-    facts = build.check(cfg)
+    cfg = checks.resolved(composed([*SMALL, *overrides]))
+    facts = checks.check(cfg)
     torch.manual_seed(0)
     images, device = images_for(cfg), torch.device("cpu")
     data = build.DataFacts.of(images)
-    facts |= build.facts_of_data(data)
+    facts |= checks.facts_of_data(data)
     refuse(facts)
     warnings(facts)
     nets = build.make_networks(cfg, data, device)

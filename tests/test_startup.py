@@ -12,7 +12,7 @@ import torch
 
 from gantrain import __version__
 from gantrain.cli import COMMANDS
-from gantrain.config import GROUPS, config_dir
+from gantrain.keys import GROUPS, config_dir
 
 # Runs one command line and tells on the last line of stdout whether torch was imported on the way.
 RUNNER = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from gantrain import build, pictures
+from gantrain import build, checks, pictures
 from gantrain.compose import beside, composed
 from gantrain.config import check_skeleton
 
@@ -19,7 +19,7 @@ def inspect(overrides: Sequence[str], out: Path | None = None, config_dir: str |
     cfg = composed([*overrides, *beside(config_dir)])
     check_skeleton(cfg)
     build.find_user_classes()
-    build.check_component(cfg, "data")
+    checks.check_component(cfg, "data")
     images = build.load_data(cfg)
     print("\n".join(images.describe()))
     order = torch.randperm(images.count, generator=torch.Generator().manual_seed(int(cfg.seed)))[:PREVIEW]

@@ -11,8 +11,8 @@ from yaml import YAMLError
 
 from gantrain import checkpoint, files
 from gantrain.commands.train import train
-from gantrain.config import RESUMABLE, flatten, unknown_key, within
 from gantrain.errors import GantrainError
+from gantrain.keys import RESUMABLE, flatten, unknown_key, within
 from gantrain.saved import plain, saved_config
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gantrain import __version__, build, checkpoint, files, pictures
+from gantrain import __version__, build, checkpoint, checks, files, pictures
 from gantrain.checkpoint import Checkpoints
 from gantrain.config import refuse, warnings
 from gantrain.console import log, speaking
@@ -40,8 +40,8 @@ def train(cfg: DictConfig, directory: Path, chosen: Collection[str] = (), in_swe
         Interrupted: after SIGINT or SIGTERM, once the checkpoint is written.
     """
     with speaking(directory / files.LOG), recording_failure(directory) if in_sweep else nullcontext():
-        cfg = build.resolved(cfg)
-        facts = build.check(cfg, chosen)
+        cfg = checks.resolved(cfg)
+        facts = checks.check(cfg, chosen)
         directory.mkdir(parents=True, exist_ok=True)
         with alone_in(directory):
             start_from = checkpoint.newest(directory)
@@ -56,7 +56,7 @@ def train_in(cfg: DictConfig, directory: Path, facts: dict[str, Any], start_from
     device = build.choose_device(cfg.runtime.device)
     images = build.load_data(cfg)
     data = build.DataFacts.of(images)
-    facts = facts | build.facts_of_data(data)
+    facts = facts | checks.facts_of_data(data)
     refuse(facts)
     nets = build.make_networks(cfg, data, device)
     game = build.make_game(cfg, images, device)

@@ -15,7 +15,7 @@ import torch
 from small import TINY, Command
 
 from gantrain import checkpoint, files
-from gantrain.config import flatten
+from gantrain.keys import flatten
 
 Process = Callable[..., subprocess.Popen[str]]
 

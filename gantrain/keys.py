@@ -1,0 +1,94 @@
+"""The names of the configuration: groups, keys, and the answer to one that does not exist. No torch here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gantrain.errors import GantrainError
+
+COMPONENTS = ("data", "latent", "penalty", "loss", "optim", "schedule", "augment")
+NETWORKS = ("generator", "discriminator")
+GROUPS = (*COMPONENTS, "model", "upsample", "downsample", "padding", "condition", "experiment", "sweep")
+
+# Keys whose work is still to come: refused by name rather than silently accepted.
+LATER = {
+    "metrics": "quality metrics",
+    "doctor": "the doctor",
+    "runtime.precision": "mixed precision (everything trains in fp32 now)",
+    "runtime.compile": "compiled training steps",
+    "runtime.memory_format": "the choice of memory layout",
+    "runtime.devices": "training on more than one device",
+}
+
+# What the data and other sections tell the networks, and where it is chosen.
+GIVEN = {
+    "channels": "the data decide it",
+    "image_size": "data.image_size=... sets it",
+    "num_classes": "condition=class turns it on",
+    "latent_dim": "latent.dim=... sets it",
+    "embedding_dim": "condition.embedding_dim=... sets it",
+}
+
+# A resume may change these: they cannot change what is computed at a given step.
+RESUMABLE = ("train.steps", "tracking", "checkpoint", "runtime.device")
+
+
+def config_dir() -> str:
+    """Absolute path of the YAML files: inside the package in a wheel, beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    for candidate in (here / "configs", here.parent / "configs"):
+        if (candidate / "train.yaml").is_file():
+            return str(candidate)
+    raise AssertionError(f"no configs beside {here}")
+
+
+def within(key: str, prefixes: Iterable[str]) -> bool:
+    return any(key == prefix or key.startswith(prefix + ".") for prefix in prefixes)
+
+
+def flatten(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"optim": {"lr_d": 1}} -> {"optim.lr_d": 1}; an empty mapping stays, as a value."""
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        path = f"{prefix}{key}"
+        flat |= flatten(value, path + ".") if isinstance(value, Mapping) and value else {path: value}
+    return flat
+
+
+def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
+    """The error for a key that nothing takes, with the nearest one that exists."""
+    for later, what in LATER.items():
+        if within(key, [later]):
+            return GantrainError(key, f"not available yet: a later version brings {what}", "leave it out")
+    known = sorted(set(known) - {key})
+    parent, _, leaf = key.rpartition(".")
+    if parent.startswith("model.") and leaf in GIVEN:
+        return GantrainError(key, "is given to the networks, not typed", f"leave it out; {GIVEN[leaf]}")
+    if key.startswith("hydra."):
+        return GantrainError(key, "Hydra has no such option", "gantrain --cfg hydra lists Hydra's own")
+    siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
+    close = [".".join(filter(None, (parent, k))) for k in difflib.get_close_matches(leaf, siblings, 1, 0.6)]
+    close = (
+        close
+        or difflib.get_close_matches(key, [k for k in known if k.rpartition(".")[2] == leaf], 1, 0)
+        or difflib.get_close_matches(key, known, 1, 0.8)
+    )
+    hint = f"did you mean {close[0]}? " if close else ""
+    if parent:
+        takes = sorted(
+            {k[len(parent) + 1 :].split(".")[0] for k in known if k.startswith(parent + ".")} - {"_target_"}
+        )
+        nothing = f"{parent} as chosen takes no options" if parent in GROUPS else f"{parent} is no section"
+        remedy = hint + (f"{parent} takes: {', '.join(takes)}" if takes else nothing)
+    else:
+        remedy = hint.strip() or f"there are: {', '.join(sorted({k.split('.')[0] for k in known}))}"
+    return GantrainError(key, "no such option", remedy)
+
+
+def options_of(group: str) -> str:
+    """ "loss=bce, loss=hinge, ..." for a group of configs/, read from the folder."""
+    names = sorted(path.stem for path in (Path(config_dir()) / group).glob("*.yaml"))
+    return ("choose one: " + ", ".join(f"{group}={name}" for name in names)) if names else ""
