@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gantrain.errors import GantrainError
-from gantrain.networks.layers import DOWNSAMPLE, UPSAMPLE, Layers, choose
+from gantrain.networks.layers import DOWNSAMPLE, RESIZES, UPSAMPLE, Layers, choose
 
 
 def check_at_least_one(key: str, value: int) -> None:
@@ -30,6 +30,18 @@ def upsampling_block(layers: Layers, mode: str, in_channels: int, out_channels: 
 def upsampling(layers: Layers, mode: str, in_channels: int, out_channels: int) -> list[nn.Module]:
     """The doubling alone. Raises GantrainError("upsample") for an unknown mode."""
     return choose(UPSAMPLE, "upsample", mode)(layers, in_channels, out_channels)
+
+
+def painting(layers: Layers, mode: str, in_channels: int, out_channels: int) -> list[nn.Module]:
+    """The last doubling, to the image: N x in x H x W to N x out x 2H x 2W, without norm and activation.
+
+    A resized map that one 3 x 3 convolution turns into pixels shows the resizing (blocks, or blur), so there
+    half the channels are refined at full resolution first.
+    """
+    if mode not in RESIZES:
+        return upsampling(layers, mode, in_channels, out_channels)
+    refined = max(1, in_channels // 2)
+    return [*upsampling_block(layers, mode, in_channels, refined), layers.conv(refined, out_channels)]
 
 
 def downsampling_block(

@@ -17,8 +17,8 @@ from gantrain.networks.blocks import (
     channels_by_stage,
     check_at_least_one,
     downsampling_block,
+    painting,
     stem_conv,
-    upsampling,
     upsampling_block,
 )
 from gantrain.networks.layers import (
@@ -76,7 +76,7 @@ class Generator(nn.Module):
             body += upsampling_block(layers, upsample, width, width)
             body += stem_conv(layers, width, channels)
         else:
-            body += upsampling(layers, upsample, width, channels)
+            body += painting(layers, upsample, width, channels)
         self.body = nn.Sequential(*body, choose(OUTPUT, "output", output)())
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -246,6 +246,9 @@ UPSAMPLE: dict[str, Callable[[Layers, int, int], list[nn.Module]]] = {
 }
 """mode -> (layers, in, out) -> the layers that take N x in x H x W to N x out x 2H x 2W."""
 
+RESIZES = ("nearest", "bilinear")
+"""The modes whose new pixels are made of old ones, before a convolution sees them."""
+
 
 class Downsampling(NamedTuple):
     """A convolution (kernel and stride, padding 1) and the 2 x 2 pool after its activation, if any."""
