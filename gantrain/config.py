@@ -25,12 +25,12 @@ def _at_least(section: str, key: str, value: float, least: float, remedy: str) -
 
 @dataclass
 class TrainSection:
-    steps: int = 2000
-    batch_size: int = 64
+    steps: int = 1600
+    batch_size: int = 32
 
     def __post_init__(self) -> None:
-        _at_least("train", "steps", self.steps, 1, "train.steps=2000")
-        _at_least("train", "batch_size", self.batch_size, 1, "train.batch_size=64")
+        _at_least("train", "steps", self.steps, 1, "train.steps=1600")
+        _at_least("train", "batch_size", self.batch_size, 1, "train.batch_size=32")
 
 
 @dataclass
