@@ -125,8 +125,8 @@ def test_a_non_finite_run_stops_with_3_and_names_the_last_good_checkpoint(gantra
 @pytest.mark.parametrize(("loss", "d", "g"), [("bce", 1.387, 0.69), ("lsgan", 0.5, 0.47)])
 def test_iteration_0_values_of_the_notes(loss: str, d: float, g: float, gantrain: Command) -> None:
     """At logits near zero; what is left is the first batch's chance."""
-    small = ("model=dcgan_mnist", "model.width=16", "data.image_size=28", "train.steps=1", "tracking.samples=4")
-    outcome = gantrain(*small, f"loss={loss}")
+    small = ("model.width=16", "data.image_size=28", "train.steps=1", "tracking.samples=4")
+    outcome = gantrain("model=dcgan_mnist", *small, f"loss={loss}")
     row = json.loads((outcome.run / "metrics.jsonl").read_text())
     assert abs(row["loss_d"] - d) < 0.15
     assert abs(row["loss_g"] - g) < 0.15
