@@ -98,7 +98,7 @@ def test_the_wheel_describes_itself(wheel: Path) -> None:
 
 
 def test_it_runs_from_another_directory(installed: Path, tmp_path: Path) -> None:
-    where = "import gantrain.config as c; print(c.__file__, c.config_dir())"
+    where = "import gantrain.keys as c; print(c.__file__, c.config_dir())"
     module, configs = run(installed, tmp_path, "-c", where).split()
     assert Path(module).is_relative_to(installed), "the wheel's, not the checkout's"
     assert Path(configs) == installed / "gantrain" / "configs"
