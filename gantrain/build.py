@@ -109,24 +109,22 @@ def choose_device(name: str) -> torch.device:
 
 
 def make_networks(cfg: DictConfig, data: DataFacts, device: torch.device) -> Players:
-    """Both networks, initialised on the CPU (so that every device starts alike), then moved."""
-    given = given_facts(cfg, data)
-    built = {}
-    for name in NETWORKS:
-        node = cfg.model[name]
-        takes = signatures.parameters(signatures.locate(node["_target_"], f"model.{name}"))
-        network = make(
-            f"model.{name}", node, **{fact: value for fact, value in given.items() if fact in takes}
-        )
-        if not isinstance(network, nn.Module):
-            raise GantrainError(
-                f"model.{name}._target_", "does not make a torch.nn.Module", "name a network's class"
-            )
-        if not any(p.requires_grad for p in network.parameters()):
-            raise GantrainError(f"model.{name}._target_", "has nothing to train", "name a network's class")
-        initialise(network, cfg.model.get("init", "default"))
-        built[name] = network.to(device)
-    return Players(built["discriminator"], built["generator"])
+    """Both networks, the generator first: the order in which they draw their weights."""
+    return Players(**{name: make_network(cfg, name, data, device) for name in NETWORKS})
+
+
+def make_network(cfg: DictConfig, name: str, data: DataFacts, device: torch.device) -> nn.Module:
+    """One network, initialised on the CPU (so that every device starts alike), then moved."""
+    node, key = cfg.model[name], f"model.{name}"
+    takes = signatures.parameters(signatures.locate(node["_target_"], key))
+    given = {fact: value for fact, value in given_facts(cfg, data).items() if fact in takes}
+    network = make(key, node, **given)
+    if not isinstance(network, nn.Module):
+        raise GantrainError(f"{key}._target_", "does not make a torch.nn.Module", "name a network's class")
+    if not any(p.requires_grad for p in network.parameters()):
+        raise GantrainError(f"{key}._target_", "has nothing to train", "name a network's class")
+    initialise(network, cfg.model.get("init", "default"))
+    return network.to(device)
 
 
 def make_optimiser(cfg: DictConfig, player: Player, network: nn.Module) -> torch.optim.Optimizer:

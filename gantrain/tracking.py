@@ -79,7 +79,7 @@ def _plain(value: Any) -> int | float | str:
 
 
 class Tracker:
-    """Observes a training run. `start` is the step it begins at, `real` a grid of real images (C x H x W)."""
+    """Observes a training run from `state.step` on; `real` is a grid of real images (uint8 C x H x W)."""
 
     def __init__(
         self, run: Path, config: dict[str, Any], state: TrainingState, noise: FixedNoise, real: Tensor

@@ -37,8 +37,8 @@ class Artist:
         self.device = build.choose_device(device)
         self.latent: Latent = build.make_latent(cfg)
         self.num_classes = self.data.num_classes if cfg.condition.kind == "class" else 0
-        nets = build.make_networks(cfg, self.data, self.device)
-        self.network: nn.Module = nets.generator.eval().requires_grad_(False)
+        network = build.make_network(cfg, "generator", self.data, self.device)
+        self.network: nn.Module = network.eval().requires_grad_(False)
         content = checkpoint.load(path)
         self.step = int(content["state"]["step"])
         checkpoint.load_generator(self.network, content, path)
