@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-from gantrain import build, checks
+from gantrain import build, checks, runtime
 from gantrain.compose import composed
 from gantrain.config import refuse, warnings
 from gantrain.data.store import ImageSet
@@ -86,9 +86,9 @@ def train(overrides: list[str]) -> None:
     facts |= checks.facts_of_data(data)
     refuse(facts)
     warnings(facts)
-    nets = build.make_networks(cfg, data, device)
-    game = build.make_game(cfg, images, device)
-    state = build.make_state(cfg, nets, game, images.count, device)
+    runtime.settle(cfg, device)
+    state, game = build.assemble(cfg, images, device)
+    nets = state.nets
     before = {player: [p.clone() for p in nets[player].parameters()] for player in state.optimisers}
     for _ in range(STEPS):
         one_step(state, game)

@@ -14,7 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Generator, nn
 
-from gantrain import signatures
+from gantrain import runtime, signatures
 from gantrain.data.sampler import Sampler
 from gantrain.data.store import ImageSet, Store
 from gantrain.errors import GantrainError
@@ -22,6 +22,7 @@ from gantrain.keys import NETWORKS, options_of
 from gantrain.networks.init import initialise
 from gantrain.networks.latent import Latent
 from gantrain.train.ema import EMA
+from gantrain.train.graphs import Replayed
 from gantrain.train.loop import Game
 from gantrain.train.schedule import Player, Schedule
 from gantrain.train.state import TrainingState
@@ -99,15 +100,6 @@ def load_data(cfg: DictConfig) -> ImageSet:
     return images
 
 
-def choose_device(name: str) -> torch.device:
-    """`auto` takes CUDA, then MPS, then the CPU."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
 def make_networks(cfg: DictConfig, data: DataFacts, device: torch.device) -> Players:
     """Both networks, the generator first: the order in which they draw their weights."""
     return Players(**{name: make_network(cfg, name, data, device) for name in NETWORKS})
@@ -124,27 +116,32 @@ def make_network(cfg: DictConfig, name: str, data: DataFacts, device: torch.devi
     if not any(p.requires_grad for p in network.parameters()):
         raise GantrainError(f"{key}._target_", "has nothing to train", "name a network's class")
     initialise(network, cfg.model.get("init", "default"))
-    return network.to(device)
+    return network.to(device).to(memory_format=runtime.LAYOUTS[cfg.runtime.memory_format])
 
 
 def make_optimiser(cfg: DictConfig, player: Player, network: nn.Module) -> torch.optim.Optimizer:
     options = {key: value for key, value in cfg.optim.items() if key not in LEARNING_RATES.values()}
-    target = signatures.locate(options["_target_"], "optim")
-    if network_is_on_cuda(network) and "fused" in inspect.signature(target).parameters:
+    takes = inspect.signature(signatures.locate(options["_target_"], "optim")).parameters
+    if "fused" in takes and not any(options.get(other) for other in ("foreach", "differentiable")):
         options.setdefault("fused", True)
+    if "capturable" in takes and cfg.runtime.compile == "cudagraphs":
+        options.setdefault("capturable", True)
     rate = float(cfg.optim[LEARNING_RATES[player]])
     node = OmegaConf.create(options)
     optimiser: torch.optim.Optimizer = make("optim", node, params=list(network.parameters()), lr=rate)
     return optimiser
 
 
-def network_is_on_cuda(network: nn.Module) -> bool:
-    return any(p.is_cuda for p in network.parameters())
-
-
 def make_latent(cfg: DictConfig) -> Latent:
     latent: Latent = make("latent", cfg.latent)
     return latent
+
+
+def assemble(cfg: DictConfig, images: ImageSet, device: torch.device) -> tuple[TrainingState, Game]:
+    """Everything that trains, at step 0; `cfg.runtime` as `runtime.settle` leaves it."""
+    nets = make_networks(cfg, DataFacts.of(images), device)
+    game = make_game(cfg, images, device)
+    return make_state(cfg, nets, game, images.count, device), game
 
 
 def make_game(cfg: DictConfig, images: ImageSet, device: torch.device) -> Game:
@@ -158,18 +155,39 @@ def make_game(cfg: DictConfig, images: ImageSet, device: torch.device) -> Game:
         latent=make_latent(cfg),
         augment=make("augment", cfg.augment).to(device),
         split_batches=schedule.split_batches,
+        precision=runtime.Precision(runtime.DTYPES[cfg.runtime.precision]),
     )
     return Game(Store(images, device), rules, schedule)
 
 
 def make_state(cfg: DictConfig, nets: Players, game: Game, count: int, device: torch.device) -> TrainingState:
-    """The state at step 0."""
+    """The state at step 0.
+
+    Raises:
+        GantrainError: steps cannot be recorded as CUDA graphs.
+    """
     players: tuple[Player, ...] = ("discriminator", "generator")
-    return TrainingState(
+    noise = Generator(device).manual_seed(int(cfg.seed))
+    state = TrainingState(
         nets=nets,
         ema=EMA(nets.generator, float(cfg.ema.half_life_images)),
         optimisers={player: make_optimiser(cfg, player, nets[player]) for player in players},
         sampler=Sampler(count, int(cfg.train.batch_size), int(cfg.seed)),
-        noise=Generator(device).manual_seed(int(cfg.seed)),
+        noise=noise,
         schedule_stats=game.schedule.start(),
     )
+    if cfg.runtime.compile == "cudagraphs":
+        refuse_waiting(state, game)
+        state.launch = Replayed(noise)
+    return state
+
+
+def refuse_waiting(state: TrainingState, game: Game) -> None:
+    """A recorded step cannot ask the host for anything in between."""
+    reason = None
+    if game.store.images.device.type != "cuda":
+        reason = "the images do not fit into the GPU's memory"
+    elif state.alarm.at_once:
+        reason = "this optimiser cannot skip an update on the device"
+    if reason is not None:
+        raise GantrainError("runtime.compile", f"no CUDA graphs: {reason}", "runtime.compile=none")

@@ -7,16 +7,14 @@ import sys
 from collections.abc import Callable, Collection
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gantrain import signatures
+from gantrain import runtime, signatures
 from gantrain.build import (
     GIVEN_TO_OPTIMISERS,
     LEARNING_RATES,
     DataFacts,
-    choose_device,
     find_user_classes,
     given_facts,
 )
@@ -63,7 +61,7 @@ def check(cfg: DictConfig, chosen: Collection[str] = ()) -> dict[str, Any]:
         GantrainError: an option that nothing takes, a wrong type, or a combination that cannot work.
     """
     find_user_classes()
-    check_device(cfg.runtime.device)
+    runtime.check_device(cfg.runtime.device)
     targets = {
         name: check_component(cfg, name)
         for name in ("data", "latent", "penalty", "loss", "schedule", "augment")
@@ -113,6 +111,7 @@ def facts_of_config(
     norms = {"generator": generator.get("norm"), "discriminator": discriminator.get("norm")}
     penalty, loss = targets["penalty"], targets["loss"]
     taken = {key for parameters in takes.values() for key in parameters}
+    device = runtime.choose_device(cfg.runtime.device)
     return {
         "per_sample_gradient": getattr(penalty, "per_sample_gradient", False),
         "discriminator_batch_norm": norms["discriminator"] in MIXING,
@@ -127,7 +126,10 @@ def facts_of_config(
         "output_range": OUTPUT_RANGE.get(generator.get("output")),
         "batch_size": cfg.train.batch_size,
         "deterministic": cfg.runtime.deterministic,
-        "device": choose_device(cfg.runtime.device).type,
+        "device": device.type,
+        "compile": cfg.runtime.compile,
+        "precision": cfg.runtime.precision,
+        "bf16_is_native": runtime.best_precision(device).value == "bf16",
         "reflects": cfg.padding.mode == "reflect" or cfg.padding.stem,
         "unbounded": getattr(loss, "unbounded", False),
         "critic_is_bounded": getattr(penalty, "bounds_critic", False) or norms["discriminator"] == "spectral",
@@ -141,23 +143,3 @@ def facts_of_config(
 
 def facts_of_data(data: DataFacts) -> dict[str, Any]:
     return {"labelled": data.num_classes > 0, "image_size": data.image_size, "count": data.count}
-
-
-def check_device(name: str) -> None:
-    """Raises GantrainError for a device that is not here."""
-    available = {
-        "auto": True,
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    kind, _, index = name.partition(":")
-    here = [device for device, present in available.items() if present]
-    if kind not in available:
-        raise GantrainError("runtime.device", f"no such device: '{name}'", f"here: {', '.join(here)}")
-    if not available[kind]:
-        raise GantrainError(
-            "runtime.device", f"PyTorch finds no {kind} device here", f"here: {', '.join(here)}"
-        )
-    if index and (kind != "cuda" or not index.isdecimal() or int(index) >= torch.cuda.device_count()):
-        raise GantrainError("runtime.device", f"there is no '{name}' here", f"here: {', '.join(here)}")

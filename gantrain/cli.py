@@ -147,8 +147,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
 def _version() -> None:
     import torch
 
-    from gantrain.build import choose_device
-    from gantrain.commands.train import describe_device
+    from gantrain.runtime import choose_device, describe_device
 
     print(f"gantrain {__version__}, torch {torch.__version__}, {describe_device(choose_device('auto'))}")
 

@@ -62,13 +62,29 @@ class CheckpointSection:
         _at_least("checkpoint", "keep", self.keep, 1, "checkpoint.keep=2")
 
 
+AUTO = "auto"
+DECIDED = {
+    "precision": ("fp32", "bf16"),
+    "memory_format": ("contiguous", "channels_last"),
+    "compile": ("none", "cudagraphs"),
+}
+"""The keys of `runtime` that the machine decides unless they are given: see runtime.py."""
+
+
 @dataclass
 class RuntimeSection:
-    device: str = "auto"
+    device: str = AUTO
+    precision: str = AUTO
+    memory_format: str = AUTO
+    compile: str = AUTO
     threads: int = 0
     deterministic: bool = False
 
     def __post_init__(self) -> None:
+        for key, values in DECIDED.items():
+            if (given := getattr(self, key)) not in (AUTO, *values):
+                choices = ", ".join(f"runtime.{key}={value}" for value in (AUTO, *values))
+                raise GantrainError(f"runtime.{key}", f"no such choice: '{given}'", f"choose one: {choices}")
         _at_least("runtime", "threads", self.threads, 0, "runtime.threads=0 leaves the number to PyTorch")
 
 
@@ -250,6 +266,13 @@ REFUSALS = (
         "padding=zeros, or runtime.deterministic=false",
     ),
     Rule(
+        "runtime.compile",
+        ("compile", "device"),
+        lambda compile, device: compile == "cudagraphs" and device != "cuda",
+        "CUDA graphs need a CUDA device, and this run is on {device}",
+        "runtime.compile=none",
+    ),
+    Rule(
         "train.batch_size",
         ("batch_size", "batch_norm"),
         lambda batch, batch_norm: batch < 2 and batch_norm,
@@ -293,6 +316,13 @@ WARNINGS = (
         lambda batch, count: batch <= count < 10 * batch,
         "a batch of {batch_size} out of {count} images leaves fewer than 10 updates an epoch (N1.7)",
         "train.batch_size=64",
+    ),
+    Rule(
+        "runtime.precision",
+        ("precision", "bf16_is_native"),
+        lambda precision, native: precision == "bf16" and not native,
+        "this device has no bf16 arithmetic and emulates it, which is far slower than fp32",
+        "runtime.precision=fp32",
     ),
     Rule(
         "{unused}",

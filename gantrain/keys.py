@@ -17,9 +17,6 @@ GROUPS = (*COMPONENTS, "model", "upsample", "downsample", "padding", "condition"
 LATER = {
     "metrics": "quality metrics",
     "doctor": "the doctor",
-    "runtime.precision": "mixed precision (everything trains in fp32 now)",
-    "runtime.compile": "compiled training steps",
-    "runtime.memory_format": "the choice of memory layout",
     "runtime.devices": "training on more than one device",
 }
 
@@ -33,7 +30,14 @@ GIVEN = {
 }
 
 # A resume may change these: they cannot change what is computed at a given step.
-RESUMABLE = ("train.steps", "tracking", "checkpoint", "runtime.device")
+RESUMABLE = (
+    "train.steps",
+    "tracking",
+    "checkpoint",
+    "runtime.device",
+    "runtime.memory_format",
+    "runtime.compile",
+)
 
 
 def config_dir() -> str:

@@ -12,6 +12,7 @@ from yaml import YAMLError
 
 from gantrain import files
 from gantrain.build import DataFacts
+from gantrain.config import AUTO, DECIDED
 from gantrain.errors import GantrainError
 from gantrain.keys import RESUMABLE, flatten, within
 
@@ -49,6 +50,13 @@ def saved_config(run: Path) -> tuple[DictConfig, DataFacts]:
         YAMLError,
     ) as error:
         raise GantrainError(str(run / files.CONFIG), "is damaged: not a saved configuration", "") from error
+
+
+def with_decisions_of(cfg: DictConfig, run: Path) -> DictConfig:
+    """`cfg` with what the run decided when it began, wherever `cfg` leaves it to the machine."""
+    before, kept = saved_config(run)[0].runtime, cfg.copy()
+    kept.runtime.update({key: before[key] for key in DECIDED if kept.runtime[key] == AUTO})
+    return kept
 
 
 def refuse_other_settings(cfg: DictConfig, run: Path) -> None:

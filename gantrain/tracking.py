@@ -115,9 +115,13 @@ class Tracker:
 
     def after_step(self, state: TrainingState) -> None:
         self.bar.update()
-        if is_due(state.step, self.every, self.total):
+        log_is_due = is_due(state.step, self.every, self.total)
+        picture_is_due = is_due(state.step, self.samples_every, self.total)
+        if log_is_due or picture_is_due:
+            state.alarm.check()
+        if log_is_due:
             self._log(state)
-        if is_due(state.step, self.samples_every, self.total):
+        if picture_is_due:
             self._draw(state)
 
     def _log(self, state: TrainingState) -> None:

@@ -125,8 +125,10 @@ TRAINING = {
     # work still to come
     "metrics.every=5": r"metrics.every: not available yet.*\n.*leave it out",
     "doctor.enabled=true": r"doctor.enabled: not available yet",
-    "runtime.compile=true": r"runtime.compile: not available yet",
-    "+runtime.compile=true": r"runtime.compile: not available yet",
+    "runtime.compile=true": r"runtime.compile: no such choice: 'True'\n.*runtime.compile=none",
+    "runtime.compile=cudagraphs runtime.device=cpu": r"runtime.compile: CUDA graphs need.*\n.*=none",
+    "runtime.precision=fp16": r"runtime.precision: no such choice: 'fp16'\n.*runtime.precision=bf16",
+    "runtime.memory_format=nhwc": r"runtime.memory_format: no such choice.*\n.*channels_last",
     "runtime.devices=2": r"runtime.devices: not available yet",
     # combinations that cannot work
     "condition=class data=celeba": r"condition=class needs labels.*\n.*condition=none",
@@ -392,6 +394,25 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small file system needs root on Linux")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_cache_that_cannot_be_written(
+    gantrain: Command, tmp_path: Path, material: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file.txt"))
+    says = r"file.txt/gantrain/pictures: cannot keep the decoded.*Not a directory.*\n.*XDG_CACHE_HOME=DIR"
+    assert_refused(gantrain(*tiny("data=folder", "data.root=flat")), says)
+    assert_refused(gantrain("inspect", "data=folder", "data.root=flat"), says)
+
+
+@pytest.mark.usefixtures("material")
+def test_a_cache_on_a_full_disk(gantrain: Command, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(small_disk))
+    says = (
+        r"disk/gantrain/pictures: cannot keep the decoded.*No space left.*\n.*free some space.*XDG_CACHE_HOME"
+    )
+    assert_refused(gantrain("inspect", "data=folder", "data.root=flat", "data.image_size=256"), says)
+    assert not [path for path in small_disk.rglob("*") if path.is_file() and path.stat().st_size]
 
 
 FILLED_BY = {

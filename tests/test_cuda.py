@@ -17,12 +17,17 @@ from small import TINY
 from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
+from gantrain import build, checks, runtime
+from gantrain.compose import composed
 from gantrain.data.store import ImageSet, Store
+from gantrain.errors import NonFiniteError
 from gantrain.losses import penalties
 from gantrain.losses.adversarial import BCE
 from gantrain.networks import dcgan
 from gantrain.networks.latent import Normal, Uniform
+from gantrain.train.loop import Game, one_step
 from gantrain.train.schedule import Joint, Phase, Schedule, Tutorial
+from gantrain.train.state import TrainingState
 from gantrain.train.step import Players, Round, Rules, gradients
 
 pytestmark = [
@@ -206,6 +211,59 @@ def test_three_and_three_steps_are_six(tmp_path: Path, options: str) -> None:
     summary = json.loads((parts / "summary.json").read_text())
     assert summary["status"] == "finished"
     assert summary["device"].startswith("cuda")
+
+
+@pytest.mark.parametrize(
+    "options", ["", "penalty=r1 model=dcgan_layer_norm", "schedule=tutorial", "schedule=shared"]
+)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_recorded_steps_are_the_steps(tmp_path: Path, options: str, precision: str) -> None:
+    """CUDA graphs change nothing, bit for bit; nor does a resume in the middle of recorded steps."""
+    overrides = ["runtime.deterministic=true", "upsample=transpose", *options.split()]
+    overrides += [f"runtime.precision={precision}", "data.flip=true"]
+    whole = train(tmp_path, "eager", "train.steps=12", "runtime.compile=none", *overrides)
+    graphs = train(tmp_path, "graphs", "train.steps=6", "runtime.compile=cudagraphs", *overrides)
+    assert json.loads((graphs / "summary.json").read_text())["compile"] == "cudagraphs"
+    resumed = gantrain(tmp_path, "resume", str(graphs), "train.steps=12")
+    assert resumed.returncode == 0, resumed.stderr
+    assert_equal_states(state_of(graphs, 12), state_of(whole, 12))
+
+
+def test_a_step_never_waits_for_the_device() -> None:
+    state, game = tiny_state()
+    for _ in range(2):
+        one_step(state, game)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        one_step(state, game)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("compile", ["none", "cudagraphs"])
+def test_a_bad_number_moves_no_weight_before_it_is_noticed(compile: str) -> None:
+    state, game = tiny_state(f"runtime.compile={compile}")
+    for _ in range(5):
+        one_step(state, game)
+    before = copy.deepcopy([state.nets[player].state_dict() for player in ("generator", "discriminator")])
+    weights = [dict(state.nets[player].named_parameters()) for player in ("generator", "discriminator")]
+    weights[1]["head.last.weight"].data.fill_(torch.inf)
+    before[1]["head.last.weight"].fill_(torch.inf)
+    for _ in range(3):
+        one_step(state, game)
+    for old, new in zip(before, weights, strict=True):
+        assert_close(
+            {name: new[name].detach() for name in new}, {name: old[name] for name in new}, rtol=0, atol=0
+        )
+    with pytest.raises(NonFiniteError, match="step 6"):
+        state.alarm.check()
+
+
+def tiny_state(*overrides: str) -> tuple[TrainingState, Game]:
+    cfg = checks.resolved(composed([*TINY, "runtime.device=cuda", *overrides]))
+    device = torch.device("cuda")
+    runtime.settle(cfg, device)
+    return build.assemble(cfg, build.load_data(cfg), device)
 
 
 CHOICES = {

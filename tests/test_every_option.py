@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+from torch.testing import assert_close
 
-from gantrain import build, checks
+from gantrain import build, checks, runtime
 from gantrain.compose import composed
 from gantrain.config import refuse, warnings
 from gantrain.data.store import ImageSet
 from gantrain.keys import GROUPS, config_dir
-from gantrain.train.loop import one_step
+from gantrain.train.loop import Game, one_step
+from gantrain.train.state import TrainingState
 
 SMALL = ("model.width=4", "train.batch_size=4")
 ROOT = Path(config_dir())
@@ -45,8 +48,8 @@ def images_for(cfg: DictConfig, count: int = 8) -> ImageSet:
     return replace(images, labels=None, class_names=()) if "celeba" in cfg.data._target_ else images
 
 
-def take_steps(overrides: tuple[str, ...], steps: int = 1) -> None:
-    """Composes, validates, builds and trains; asserts that both players moved and all is finite.
+def built(overrides: tuple[str, ...]) -> tuple[TrainingState, Game]:
+    """Composed, validated and built, on the CPU.
 
     Raises:
         GantrainError: the combination is refused.
@@ -55,21 +58,51 @@ def take_steps(overrides: tuple[str, ...], steps: int = 1) -> None:
     facts = checks.check(cfg)
     torch.manual_seed(0)
     images, device = images_for(cfg), torch.device("cpu")
-    data = build.DataFacts.of(images)
-    facts |= checks.facts_of_data(data)
+    facts |= checks.facts_of_data(build.DataFacts.of(images))
     refuse(facts)
     warnings(facts)
-    nets = build.make_networks(cfg, data, device)
-    game = build.make_game(cfg, images, device)
-    state = build.make_state(cfg, nets, game, images.count, device)
-    before = [[p.detach().clone() for p in net.parameters()] for net in (nets.generator, nets.discriminator)]
+    runtime.settle(cfg, device)
+    return build.assemble(cfg, images, device)
+
+
+def weights(state: TrainingState) -> dict[str, dict[str, Tensor]]:
+    return {
+        player: {name: p.detach().clone() for name, p in state.nets[player].named_parameters()}
+        for player in state.optimisers
+    }
+
+
+def take_steps(overrides: tuple[str, ...], steps: int = 1) -> None:
+    """Asserts that both players moved and all is finite."""
+    state, game = built(overrides)
+    before = weights(state)
     for _ in range(steps):
         one_step(state, game)
-    assert all(
-        torch.isfinite(p).all() for net in (nets.generator, nets.discriminator) for p in net.parameters()
-    )
-    for net, old in zip((nets.generator, nets.discriminator), before, strict=True):
-        assert any(not torch.equal(p, q) for p, q in zip(net.parameters(), old, strict=True))
+    for player, after in weights(state).items():
+        assert all(torch.isfinite(p).all() for p in after.values())
+        assert any(not torch.equal(p, before[player][name]) for name, p in after.items())
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@pytest.mark.parametrize(
+    "networks",
+    [
+        *(f"upsample={mode}" for mode in ("nearest", "bilinear", "transpose", "pixelshuffle")),
+        *("model=sngan", "model=dcgan_mnist data.image_size=28", "model=mlp", "condition=class"),
+        *("padding=reflect", "penalty=r1 model=dcgan_layer_norm", "schedule=shared", "schedule=tutorial"),
+    ],
+)
+def test_fused_updates_are_the_plain_ones(networks: str, layout: str) -> None:
+    """A fused optimiser walks through memory: a gradient in another layout would move the wrong weights."""
+    sgd = ("optim._target_=torch.optim.SGD", "~optim.betas", "optim.lr_d=1", "optim.lr_g=1")
+    found = []
+    for fused in ("true", "false"):
+        state, game = built(
+            (*networks.split(), f"runtime.memory_format={layout}", *sgd, f"+optim.fused={fused}")
+        )
+        one_step(state, game)
+        found.append(weights(state))
+    assert_close(*found)
 
 
 def test_the_groups_are_all_there() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gantrain import build, checkpoint, checks, files, pictures
+from gantrain import build, checkpoint, files, pictures, runtime
 from gantrain.errors import GantrainError
 from gantrain.networks.latent import Latent
 from gantrain.saved import saved_config
@@ -33,8 +33,8 @@ class Artist:
             )
         cfg, self.data = saved_config(self.run)
         build.find_user_classes()
-        checks.check_device(device)
-        self.device = build.choose_device(device)
+        runtime.check_device(device)
+        self.device = runtime.choose_device(device)
         self.latent: Latent = build.make_latent(cfg)
         self.num_classes = self.data.num_classes if cfg.condition.kind == "class" else 0
         network = build.make_network(cfg, "generator", self.data, self.device)

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gantrain import __version__, build, checkpoint, checks, files, pictures
+from gantrain import __version__, build, checkpoint, checks, files, pictures, runtime
 from gantrain.checkpoint import Checkpoints
-from gantrain.config import refuse, warnings
+from gantrain.config import DECIDED, refuse, warnings
 from gantrain.console import log, speaking
 from gantrain.data.store import ImageSet
 from gantrain.errors import NonFiniteError
 from gantrain.process import alone_in, graceful_stop, prepare_process, recording_failure
-from gantrain.saved import recorded, refuse_other_data, refuse_other_settings
+from gantrain.saved import recorded, refuse_other_data, refuse_other_settings, with_decisions_of
 from gantrain.tracking import FixedNoise, SummaryKeeper, Tracker
 from gantrain.train.loop import Game, run
 from gantrain.train.state import TrainingState
@@ -46,6 +46,7 @@ def train(cfg: DictConfig, directory: Path, chosen: Collection[str] = (), in_swe
         with alone_in(directory):
             start_from = checkpoint.newest(directory)
             if start_from is not None:
+                cfg = with_decisions_of(cfg, directory)
                 refuse_other_settings(cfg, directory)
             train_in(cfg, directory, facts, start_from)
 
@@ -53,26 +54,31 @@ def train(cfg: DictConfig, directory: Path, chosen: Collection[str] = (), in_swe
 def train_in(cfg: DictConfig, directory: Path, facts: dict[str, Any], start_from: Path | None) -> None:
     """The run itself: data, networks, state, training, closing words."""
     prepare_process(cfg)
-    device = build.choose_device(cfg.runtime.device)
+    device = runtime.choose_device(cfg.runtime.device)
+    decided = runtime.settle(cfg, device)
     images = build.load_data(cfg)
     data = build.DataFacts.of(images)
     facts = facts | checks.facts_of_data(data)
     refuse(facts)
-    nets = build.make_networks(cfg, data, device)
-    game = build.make_game(cfg, images, device)
-    state = build.make_state(cfg, nets, game, images.count, device)
+    state, game = build.assemble(cfg, images, device)
     if start_from is not None:
         refuse_other_data(data, directory)
         checkpoint.restore(state, checkpoint.load(start_from), start_from)
         if state.step >= cfg.train.steps:
             log.info("already finished: %d steps are done; more with train.steps=N", state.step)
             return
-    introduce(cfg, images, nets, device, state.step)
+    introduce(cfg, images, state.nets)
+    log.info(
+        "device: %s; %s%s",
+        runtime.describe_device(device),
+        ", ".join(f"{key} {choice}" for key, choice in decided.items()),
+        f"; going on after step {state.step}" if state.step else "",
+    )
     for warning in warnings(facts):
         log.warning(warning)
     config = recorded(cfg, data)
     files.write_atomically(directory / files.CONFIG, OmegaConf.to_yaml(config))
-    files.update_summary(directory, **opening_summary(state, nets, device))
+    files.update_summary(directory, **opening_summary(cfg, state))
     with recording_failure(directory):
         play(cfg, directory, state, game, config, images)
     say_goodbye(directory, state)
@@ -115,7 +121,7 @@ def play(
         tracker.close()
 
 
-def introduce(cfg: DictConfig, images: ImageSet, nets: Players, device: torch.device, step: int) -> None:
+def introduce(cfg: DictConfig, images: ImageSet, nets: Players) -> None:
     """Says what is about to happen, before time is spent on it."""
     for line in images.describe():
         log.info(line)
@@ -137,7 +143,6 @@ def introduce(cfg: DictConfig, images: ImageSet, nets: Players, device: torch.de
         "%d steps of %d images, %.1f updates an epoch, %.1f epochs",
         cfg.train.steps, batch, per_epoch, cfg.train.steps / per_epoch,
     )  # fmt: skip
-    log.info("device: %s, fp32%s", describe_device(device), f"; going on after step {step}" if step else "")
 
 
 def choices(cfg: DictConfig) -> dict[str, Any]:
@@ -164,24 +169,18 @@ def parameter_count(network: torch.nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def describe_device(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"{device} ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
-
-
-def opening_summary(state: TrainingState, nets: Players, device: torch.device) -> dict[str, Any]:
+def opening_summary(cfg: DictConfig, state: TrainingState) -> dict[str, Any]:
     return {
         "status": "running",
         "step": state.step,
         "images": state.images,
         "seconds": round(state.seconds, 3),
         "parameters": {
-            "generator": parameter_count(nets.generator),
-            "discriminator": parameter_count(nets.discriminator),
+            "generator": parameter_count(state.nets.generator),
+            "discriminator": parameter_count(state.nets.discriminator),
         },
-        "device": describe_device(device),
-        "precision": "fp32",
+        "device": runtime.describe_device(state.device),
+        **{key: cfg.runtime[key] for key in DECIDED},
         "versions": {
             "gantrain": __version__,
             "torch": torch.__version__,

@@ -65,6 +65,33 @@ class PaddedConvTranspose2d(nn.ConvTranspose2d):
         return F.conv_transpose2d(padded, self.weight, self.bias, stride=2, padding=3)
 
 
+class NearestConv2d(nn.Conv2d):
+    """Nearest-neighbour doubling, then a 3 x 3 convolution: N x C x H x W to N x out x 2H x 2W, in one.
+
+    The four copies of a pixel meet the same weights again and again. Added up beforehand they are a
+    transposed convolution (kernel 4, stride 2): 4 products for each output value instead of 9, and the
+    enlarged map is never made. `padding_mode` is that of the enlarged map, as if it had been there.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool, padding_mode: PaddingMode) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1, bias=bias, padding_mode=padding_mode)
+
+    def forward(self, input: Tensor) -> Tensor:
+        kernel = self.folded()
+        if self.padding_mode == "zeros":
+            return F.conv_transpose2d(input, kernel, self.bias, stride=2, padding=1)
+        # Reflecting the enlarged map by one pixel finds the second copy of the outermost one: replication.
+        mode = "replicate" if self.padding_mode == "reflect" else PADDING[self.padding_mode]
+        padded = F.pad(input, (1, 1, 1, 1), mode=mode)
+        return F.conv_transpose2d(padded, kernel, self.bias, stride=2, padding=3)
+
+    def folded(self) -> Tensor:
+        """out x in x 3 x 3 to in x out x 4 x 4: the mirrored kernel spread by the 2 x 2 copies of a pixel."""
+        weight = F.pad(self.weight.flip(2, 3).transpose(0, 1), (1, 1, 1, 1))
+        rows = weight[..., :-1, :] + weight[..., 1:, :]
+        return rows[..., :-1] + rows[..., 1:]
+
+
 # ---- Normalisation ---------------------------------------------------------------------------------------
 
 
@@ -191,6 +218,12 @@ class Layers:
             PaddedConvTranspose2d(in_channels, out_channels, bias=self.conv_bias, padding_mode=self.padding)
         )
 
+    def nearest_conv(self, in_channels: int, out_channels: int) -> nn.Module:
+        """Nearest-neighbour doubling and a 3 x 3 convolution that pads by the network's mode."""
+        return self._weighted(
+            NearestConv2d(in_channels, out_channels, bias=self.conv_bias, padding_mode=self.padding)
+        )
+
     def unfolding_conv(self, in_channels: int, out_channels: int, side: int) -> nn.Module:
         """A transposed convolution that spreads a 1 x 1 map over side x side."""
         return self._weighted(nn.ConvTranspose2d(in_channels, out_channels, side, 1, 0, bias=self.conv_bias))
@@ -226,7 +259,7 @@ def _transpose(layers: Layers, in_channels: int, out_channels: int) -> list[nn.M
 
 
 def _nearest(layers: Layers, in_channels: int, out_channels: int) -> list[nn.Module]:
-    return [nn.Upsample(scale_factor=2, mode="nearest"), layers.conv(in_channels, out_channels)]
+    return [layers.nearest_conv(in_channels, out_channels)]
 
 
 def _bilinear(layers: Layers, in_channels: int, out_channels: int) -> list[nn.Module]:

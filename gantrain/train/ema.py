@@ -29,8 +29,8 @@ class EMA:
         half_life = min(self.half_life_images, RAMP_UP * images_seen)
         keep = 0.5 ** (images / half_life) if half_life > 0 else 0.0
         torch._foreach_lerp_(list(self.network.parameters()), list(live.parameters()), 1 - keep)
-        for mine, theirs in zip(self.network.buffers(), live.buffers(), strict=True):
-            mine.copy_(theirs)
+        if buffers := list(self.network.buffers()):
+            torch._foreach_copy_(buffers, list(live.buffers()))
 
 
 @contextmanager

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
+from torch import Tensor
+
 from gantrain.data.store import Store
-from gantrain.errors import NonFiniteError
 from gantrain.train.schedule import Phase, Schedule
 from gantrain.train.state import TrainingState
-from gantrain.train.step import Measured, Round, Rules, apply, gradients
+from gantrain.train.step import Round, Rules, apply, gradients
 
 
 class Observer(Protocol):
@@ -54,36 +57,34 @@ def run(state: TrainingState, game: Game, total: int, observers: tuple[Observer,
 def one_step(state: TrainingState, game: Game) -> None:
     """All phases of one step, then the average and the schedule's review."""
     before = state.images
-    now = next_round(state, game)
-    seen_by_discriminator = False
-    for phase in game.schedule.phases(state.step, state.schedule_stats):
-        if "discriminator" in phase.players:
-            if seen_by_discriminator:  # every step of D has a real batch of its own
-                now = next_round(state, game)
-            seen_by_discriminator = True
-        measured = gradients(phase, state.nets, game.rules, now)
-        guard(measured, phase, state.step + 1)
-        apply(phase, state.nets, state.optimisers, game.rules.penalty)
-        state.averages.add(measured.stats)
-        if game.schedule.review_every and "acc_real" in measured.stats:
-            state.review.add({"accuracy": (measured.stats["acc_real"] + measured.stats["acc_fake"]) / 2})
+    phases = game.schedule.phases(state.step, state.schedule_stats)
+    # Every step of D has a real batch of its own.
+    batches = max(1, sum("discriminator" in phase.players for phase in phases))
+    indices = [next(state.sampler) for _ in range(batches)]
+    key = phases, game.rules.penalty.weight_at(state.step)
+    for stats in state.launch(key, partial(play, state, game, phases), indices):
+        state.averages.add(stats)
+        if game.schedule.review_every and "acc_real" in stats:
+            state.review.add({"accuracy": (stats["acc_real"] + stats["acc_fake"]) / 2})
     state.ema.update(state.nets.generator, state.images, state.images - before)
     state.step += 1
     if game.schedule.review_every and state.step % game.schedule.review_every == 0:
         state.schedule_stats = game.schedule.review(state.schedule_stats, state.review.take()["accuracy"])
 
 
-def next_round(state: TrainingState, game: Game) -> Round:
-    real, labels = game.store.batch(next(state.sampler), state.noise)
-    return Round(state.step, state.noise, real, labels)
-
-
-def guard(measured: Measured, phase: Phase, step: int) -> None:
-    """Stops before a bad number reaches the weights."""
-    for player, finite in measured.finite.items():
-        if not finite.item():
-            raise NonFiniteError(
-                player,
-                f"its loss or gradient is not finite at step {step}; the weights were not moved",
-                "lower optim.lr_d and optim.lr_g, or another loss or penalty",
-            )
+def play(
+    state: TrainingState, game: Game, phases: Sequence[Phase], indices: Sequence[Tensor]
+) -> list[dict[str, Tensor]]:
+    """The phases, one after the other, and the statistics of each."""
+    waiting, now, found = list(indices), None, []
+    seen_by_discriminator = False
+    for phase in phases:
+        if now is None or ("discriminator" in phase.players and seen_by_discriminator):
+            now = Round(state.step, state.noise, *game.store.batch(waiting.pop(0), state.noise))
+        seen_by_discriminator |= "discriminator" in phase.players
+        measured = gradients(phase, state.nets, game.rules, now)
+        state.alarm.hear(measured.finite)
+        apply(phase, state.nets, state.optimisers, game.rules.penalty)
+        found.append(measured.stats)
+    state.alarm.end_step()
+    return found

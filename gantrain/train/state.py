@@ -12,7 +12,9 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from gantrain.data.sampler import Sampler
+from gantrain.train.alarm import Alarm
 from gantrain.train.ema import EMA
+from gantrain.train.graphs import Launch, eagerly
 from gantrain.train.schedule import Player, Stats
 from gantrain.train.step import Players
 
@@ -25,9 +27,10 @@ class Averages:
         self.counts: dict[str, int] = {}
 
     def add(self, stats: dict[str, Tensor]) -> None:
-        for name, value in stats.items():
-            self.sums[name] = self.sums[name] + value if name in self.sums else value.detach().clone()
-            self.counts[name] = self.counts.get(name, 0) + 1
+        fresh = {name: torch.zeros_like(value) for name, value in stats.items() if name not in self.sums}
+        self.sums |= fresh
+        self.counts |= {name: self.counts.get(name, 0) + 1 for name in stats}
+        torch._foreach_add_([self.sums[name] for name in stats], list(stats.values()))
 
     def take(self) -> dict[str, float]:
         """The means since the last call."""
@@ -55,10 +58,15 @@ class TrainingState:
     sampler: Sampler
     noise: Generator  # latents, flips and penalties, on the device
     schedule_stats: Stats
+    launch: Launch = eagerly
     averages: Averages = field(default_factory=Averages)  # since the last logged row
     review: Averages = field(default_factory=Averages)  # since the schedule's last review
     step: int = 0
     seconds: float = 0.0  # of training, over all resumes
+    alarm: Alarm = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.alarm = Alarm(self.device, self.optimisers.values())
 
     @property
     def images(self) -> int:
@@ -80,7 +88,12 @@ class TrainingState:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values and tensors only, so that `torch.load(weights_only=True)` reads it."""
+        """Plain values and tensors only, so that `torch.load(weights_only=True)` reads it.
+
+        Raises:
+            NonFiniteError: there is nothing good to save.
+        """
+        self.alarm.check()
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         return parts | {
             "schedule": dict(self.schedule_stats),
@@ -99,6 +112,7 @@ class TrainingState:
         self.averages.load_state_dict(state["averages"], self.device)
         self.review.load_state_dict(state["review"], self.device)
         self.step, self.seconds = state["step"], state["seconds"]
+        self.alarm.began_after = self.step
         restore_random_state(state["random"], self.noise)  # last: everything above may draw
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
@@ -17,8 +18,10 @@ from torch.optim import Optimizer
 from gantrain.losses.adversarial import AdversarialLoss
 from gantrain.losses.penalties import Penalty
 from gantrain.networks.latent import Latent
+from gantrain.runtime import Precision
 from gantrain.train.schedule import Phase, Player
 
+FULL = Precision()
 PLAYERS: tuple[Player, ...] = ("discriminator", "generator")
 SHORT = {"discriminator": "d", "generator": "g"}  # in the names of the statistics
 
@@ -41,6 +44,7 @@ class Rules:
     latent: Latent
     augment: nn.Module
     split_batches: bool = True  # real and fake go through D as two batches
+    precision: Precision = FULL
 
 
 @dataclass
@@ -83,23 +87,24 @@ def draw_fakes(generator: nn.Module, phase: Phase, rules: Rules, now: Round) -> 
         return kept
     z = rules.latent(len(now.real), now.noise)
     with torch.set_grad_enabled(phase.fakes == "keep" or "generator" in phase.players):
-        fake: Tensor = generator(z) if now.labels is None else generator(z, now.labels)
+        fake = evaluate(rules.precision, generator, z, now.labels)
     if phase.fakes == "keep":
         now.kept = fake
     return fake
 
 
-def criticise(D: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
-    return D(images) if labels is None else D(images, labels)
+def evaluate(precision: Precision, network: nn.Module, inputs: Tensor, labels: Tensor | None) -> Tensor:
+    return precision(network, inputs) if labels is None else precision(network, inputs, labels)
 
 
 def criticise_both(
-    D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, split: bool
+    D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, rules: Rules
 ) -> tuple[Tensor, Tensor]:
     """(D(x), D(G(z))) as two batches, or as one."""
-    if split:
-        return criticise(D, real, labels), criticise(D, fake, labels)
-    both = criticise(D, torch.cat([real, fake]), None if labels is None else labels.repeat(2))
+    if rules.split_batches:
+        return evaluate(rules.precision, D, real, labels), evaluate(rules.precision, D, fake, labels)
+    labels = None if labels is None else labels.repeat(2)
+    both = evaluate(rules.precision, D, torch.cat([real, fake]), labels)
     real_logits, fake_logits = both.chunk(2)
     return real_logits, fake_logits
 
@@ -109,12 +114,12 @@ def logits_for(phase: Phase, nets: Players, fake: Tensor, rules: Rules, now: Rou
     D, labels = nets.discriminator, now.labels
     seen_fake = rules.augment(fake)
     if "discriminator" in phase.players:
-        return criticise_both(D, rules.augment(now.real), seen_fake, labels, rules.split_batches)
-    fake_logits = criticise(D, seen_fake, labels)
+        return criticise_both(D, rules.augment(now.real), seen_fake, labels, rules)
+    fake_logits = evaluate(rules.precision, D, seen_fake, labels)
     if not rules.loss.generator_uses_real:
         return torch.full_like(fake_logits, torch.nan), fake_logits
     with torch.no_grad():
-        return criticise(D, rules.augment(now.real), labels), fake_logits
+        return evaluate(rules.precision, D, rules.augment(now.real), labels), fake_logits
 
 
 def discriminator_loss(
@@ -126,7 +131,8 @@ def discriminator_loss(
     if not weight:
         return adversarial, {"loss_d": adversarial.detach()}
     real, fake = rules.augment(now.real), rules.augment(fake.detach())
-    value = rules.penalty(lambda images: criticise(D, images, now.labels), real, fake, now.noise)
+    critic = partial(evaluate, FULL, D, labels=now.labels)  # it differentiates twice: full precision
+    value = rules.penalty(critic, real, fake, now.noise)
     penalty = weight * value.mean()
     return adversarial + penalty, {"loss_d": adversarial.detach(), "penalty": penalty.detach()}
 
@@ -175,10 +181,21 @@ def differentiate(losses: dict[Player, Tensor], nets: Players, entangled: bool, 
         weights = [p for p in nets[player].parameters() if p.requires_grad]
         grads = torch.autograd.grad(loss, weights, retain_graph=left > 0, allow_unused=True)
         for weight, grad in zip(weights, grads, strict=True):
-            weight.grad = grad
+            weight.grad = laid_out_as(weight, grad)
         norm = torch.nn.utils.get_total_norm([g for g in grads if g is not None])
         measured.stats[f"grad_norm_{SHORT[player]}"] = norm
         measured.finite[player] = torch.isfinite(own.detach()) & torch.isfinite(norm)
+
+
+def laid_out_as(weight: Tensor, grad: Tensor | None) -> Tensor | None:
+    """The same gradient, with its numbers in memory in the order of the weight's.
+
+    Fused optimisers walk through both as they lie: in another order they silently move the wrong weights.
+    `backward()` would see to it; `torch.autograd.grad` does not.
+    """
+    if grad is None or grad.stride() == weight.stride():
+        return grad
+    return torch.empty_like(weight).copy_(grad)
 
 
 def apply(phase: Phase, nets: Players, optimisers: dict[Player, Optimizer], penalty: Penalty) -> None:

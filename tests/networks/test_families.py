@@ -24,7 +24,16 @@ from gantrain.errors import GantrainError
 from gantrain.networks import dcgan, dcgan_mnist, mlp, sngan
 from gantrain.networks.blocks import LabelEmbedding, ProjectionHead
 from gantrain.networks.init import NORMS, WEIGHTED, initialise
-from gantrain.networks.layers import ACTIVATION, DOWNSAMPLE, NORM, OUTPUT, PADDING, UPSAMPLE, Layers
+from gantrain.networks.layers import (
+    ACTIVATION,
+    DOWNSAMPLE,
+    NORM,
+    OUTPUT,
+    PADDING,
+    UPSAMPLE,
+    Layers,
+    NearestConv2d,
+)
 from gantrain.sizes import SIZES, base_and_doublings
 
 # ---- Published counts and the tutorial -------------------------------------------------------------------
@@ -194,7 +203,7 @@ def spatial(net: nn.Module) -> list[nn.Module]:
 
 DOUBLINGS = {
     "transpose": lambda m: isinstance(m, nn.ConvTranspose2d) and m.stride == (2, 2),
-    "nearest": lambda m: type(m) is nn.Upsample and m.mode == "nearest",
+    "nearest": lambda m: isinstance(m, NearestConv2d),
     "bilinear": lambda m: type(m) is nn.UpsamplingBilinear2d,
     "pixelshuffle": lambda m: type(m) is nn.PixelShuffle,
 }

@@ -22,6 +22,7 @@ from gantrain.networks.layers import (
     PADDING,
     UPSAMPLE,
     Layers,
+    NearestConv2d,
     PaddedConvTranspose2d,
     choose,
 )
@@ -106,6 +107,25 @@ def with_border(x: torch.Tensor, mode: str) -> torch.Tensor:
 
     x = F.pad(x, (0, 1, 0, 1))  # the row and column `size` are zero
     return x[:, :, index(x.shape[2] - 1)][:, :, :, index(x.shape[3] - 1)]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("mode", PADDING)
+def test_nearest_convolution_is_doubling_then_convolving(mode, bias):
+    """Values, gradients, and gradients of gradients (penalties) of the plain two layers."""
+    conv = NearestConv2d(3, 5, bias=bias, padding_mode=mode).double()
+    plain = nn.Conv2d(3, 5, 3, padding=1, bias=bias, padding_mode=mode).double()
+    plain.load_state_dict(conv.state_dict())
+    x = torch.randn(2, 3, 6, 7, dtype=torch.float64, requires_grad=True)
+
+    def looked_at(net: nn.Module, doubled=lambda x: x) -> list[torch.Tensor]:
+        y = net(doubled(x))
+        first = torch.autograd.grad(y.square().sum(), (x, net.weight), create_graph=True)
+        return [y, *first, *torch.autograd.grad(first[0].square().sum(), (x, net.weight))]
+
+    expected = looked_at(plain, lambda x: F.interpolate(x, scale_factor=2, mode="nearest"))
+    for mine, theirs in zip(looked_at(conv), expected, strict=True):
+        assert_close(mine, theirs)
 
 
 def test_transpose_pads_with_pytorch_when_it_can():

@@ -1,0 +1,129 @@
+"""How a run computes on this machine: precision, memory layout, compilation. `auto` decides by rule.
+
+By rule and not by a trial: the same command then computes the same on the same machine, every time. The
+measurements behind the rules stand in benchmarks/RESULTS.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from gantrain.config import AUTO
+from gantrain.errors import GantrainError
+
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Choice:
+    value: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.why})" if self.why else self.value
+
+
+@dataclass(frozen=True)
+class Precision:
+    """In what the networks are evaluated; what comes out of them is fp32 again, and so is all that follows.
+
+    Losses, penalties, statistics, gradients of weights and optimisers never leave fp32: bf16 has its range,
+    but 8 bits of precision: enough for a product of matrices and not for a difference of large numbers.
+    """
+
+    dtype: torch.dtype = torch.float32
+
+    def __call__(self, network: nn.Module, *inputs: Tensor) -> Tensor:
+        """network(*inputs), as fp32 unless the network itself computes in something wider."""
+        if self.dtype == torch.float32:
+            return network(*inputs)
+        # No cache of cast weights: one made without gradients would be handed to the phase that needs them.
+        with torch.autocast(inputs[0].device.type, self.dtype, cache_enabled=False):
+            out: Tensor = network(*inputs)
+        return out.float()
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` takes CUDA, then MPS, then the CPU."""
+    if name != AUTO:
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def check_device(name: str) -> None:
+    """Raises GantrainError for a device that is not here."""
+    available = {
+        AUTO: True,
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    kind, _, index = name.partition(":")
+    here = [device for device, present in available.items() if present]
+    if kind not in available:
+        raise GantrainError("runtime.device", f"no such device: '{name}'", f"here: {', '.join(here)}")
+    if not available[kind]:
+        raise GantrainError(
+            "runtime.device", f"PyTorch finds no {kind} device here", f"here: {', '.join(here)}"
+        )
+    if index and (kind != "cuda" or not index.isdecimal() or int(index) >= torch.cuda.device_count()):
+        raise GantrainError("runtime.device", f"there is no '{name}' here", f"here: {', '.join(here)}")
+
+
+def describe_device(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+
+
+def settle(cfg: DictConfig, device: torch.device) -> dict[str, Choice]:
+    """Replaces each `auto` of RULES in `cfg.runtime`, in place; gives what stands there now, and why."""
+    choices = {
+        key: rule(device) if cfg.runtime[key] == AUTO else Choice(cfg.runtime[key])
+        for key, rule in RULES.items()
+    }
+    cfg.runtime.update({key: choice.value for key, choice in choices.items()})
+    return choices
+
+
+def best_precision(device: torch.device) -> Choice:
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0):
+        return Choice("bf16", "the GPU has bf16 matrix units")
+    if device.type == "cpu" and (unit := bf16_unit()):
+        return Choice("bf16", f"the processor has {unit}")
+    return Choice("fp32", f"this {device.type} has no bf16 arithmetic")
+
+
+def bf16_unit() -> str | None:
+    """The processor's unit for bf16 products, if it has one; without one PyTorch emulates them, slowly."""
+    has: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    units = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16"}
+    return next((name for key, name in units.items() if has.get(key)), None)
+
+
+def best_layout(device: torch.device) -> Choice:
+    if device.type == "mps":
+        return Choice("contiguous", "not measured on mps")
+    return Choice("channels_last", "faster convolutions")
+
+
+def best_compilation(device: torch.device) -> Choice:
+    if device.type == "cuda":
+        return Choice("none", "not measured yet: try runtime.compile=cudagraphs")
+    return Choice("none", "on a processor compiling was no faster")
+
+
+RULES: dict[str, Callable[[torch.device], Choice]] = {
+    "precision": best_precision,
+    "memory_format": best_layout,
+    "compile": best_compilation,
+}
