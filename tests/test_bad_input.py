@@ -396,8 +396,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.usefixtures("material")
 def test_a_cache_that_cannot_be_written(
-    gantrain: Command, tmp_path: Path, material: None, monkeypatch: pytest.MonkeyPatch
+    gantrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file.txt"))
     says = r"file.txt/gantrain/pictures: cannot keep the decoded.*Not a directory.*\n.*XDG_CACHE_HOME=DIR"

@@ -1,25 +1,28 @@
-"""Folders of pictures: found, decoded once, in parallel, into uint8; what cannot be read is listed."""
+"""Folders of pictures: found, and decoded in parallel into uint8; what cannot be read is listed."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.pool import ThreadPool
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 from tqdm import tqdm
 
 Channels = Literal["auto", "grey", "rgb"]
+Pixels = NDArray[np.uint8]
 Skipped = tuple[str, str]
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -28,82 +31,118 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
 LEFT_BY_SYSTEMS = {"__MACOSX", "Thumbs.db"}
 GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
 BAR_FROM = 300
-CHUNK = 16
+CHUNK = 8
+CHUNKS_AHEAD = 2  # for each thread
 MAX_THREADS = 16
 
 
+class Decoded(NamedTuple):
+    """A picture."""
+
+    pixels: Pixels
+    """C x S x S"""
+    grey: bool
+    """Whether the file has a grey mode."""
+
+
+class Unread(NamedTuple):
+    """A file that could not be read."""
+
+    reason: str
+    unreached: bool
+    """The disk or the network was at fault, not what is in the file: another time it may be read."""
+
+
 @dataclass(frozen=True)
-class Decoded:
-    """What `decode` read of a list of files."""
+class Listing:
+    """The pictures below `root`, and what looks like one but cannot be."""
 
-    images: Tensor
-    """uint8, N x C x S x S; N may be 0."""
-    paths: tuple[Path, ...]
-    """The N files that were read, in the given order."""
-    skipped: tuple[Skipped, ...]
+    root: Path
+    files: list[str]
+    """Of each the parts of its path below `root`, its bytes and its time of change, all joined by \\0.
+
+    Sorted, which then goes folder by folder. One short string a picture: there may be millions.
+    """
+    skipped: list[Skipped]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def names(self) -> Iterator[str]:
+        """The paths below `root`, with / between folders."""
+        return ("/".join(file.split("\0")[:-2]) for file in self.files)
+
+    def digest(self, preprocessing: str) -> str:
+        """Names these pictures under this preprocessing, wherever `root` lies: 32 characters."""
+        made = hashlib.blake2b(f"{preprocessing}\n".encode(), digest_size=16)
+        for file in self.files:
+            made.update(file.encode(errors="surrogatepass") + b"\n")  # a name need not be valid Unicode
+        return made.hexdigest()
 
 
-def find_pictures(root: Path) -> tuple[list[Path], list[Skipped]]:
-    """All files below `root` that end like a picture, sorted, and what looks like one but cannot be.
+def find_pictures(root: Path) -> Listing:
+    """All files below `root` that end like a picture.
 
     Hidden files and folders are passed over in silence. Links to folders are followed; a folder met twice
-    (a link to a parent, say) is read once.
+    (a link to a parent, say) is read once. Folders that cannot be read are listed with the reason.
     """
-    found: list[Path] = []
+    files: list[str] = []
     skipped: list[Skipped] = []
     seen: set[str] = set()
-    waiting, links = [root], list[Path]()
+    waiting, links = [""], list[str]()  # paths below root, each with a / behind
     while waiting or links:
         folder = (waiting or links).pop()  # links last: of a folder and a link to it, the folder is read
-        real = os.path.realpath(folder)
+        real = os.path.realpath(os.path.join(root, folder))
         if real in seen:
-            skipped.append((_name(folder, root), "leads to a folder that was already read"))
+            skipped.append((folder[:-1], "leads to a folder that was already read"))
             continue
         seen.add(real)
+        parts = folder.replace("/", "\0")
+        folders, linked = list[str](), list[str]()
         try:
-            entries = [entry for entry in folder.iterdir() if not _is_hidden(entry.name)]
-            folders = {entry for entry in entries if entry.is_dir()}
+            for entry in _visible(os.path.join(root, folder)):
+                is_picture = os.path.splitext(entry.name)[1].lower() in ENDINGS
+                if not _is_folder(entry):
+                    files.extend([f"{parts}{entry.name}\0{_version(entry)}"] if is_picture else ())
+                elif is_picture:
+                    skipped.append((folder + entry.name, "is a folder"))
+                else:
+                    (linked if entry.is_symlink() else folders).append(f"{folder}{entry.name}/")
         except OSError as error:
-            skipped.append((_name(folder, root), explain(error)))
-            continue
-        pictures = {entry for entry in entries if entry.suffix.lower() in ENDINGS}
-        found.extend(pictures - folders)
-        skipped.extend((_name(path, root), "is a folder") for path in pictures & folders)
-        for path in sorted(folders - pictures):
-            (links if path.is_symlink() else waiting).append(path)
-    return sorted(found), sorted(skipped)
+            skipped.append((folder[:-1] or ".", explain(error)))
+        waiting += sorted(folders)
+        links += sorted(linked)
+    return Listing(root, sorted(files), sorted(skipped))
 
 
-def decode(paths: Sequence[Path], root: Path, size: int, channels: Channels = "auto") -> Decoded:
-    """Decode pictures to `size` x `size` pixels: transparent over white, EXIF rotation applied.
+def decode(listing: Listing, size: int, channels: int) -> Generator[Decoded | Unread, None, None]:
+    """What becomes of each file, in the listing's order.
 
-    The largest centred square is resampled to the size. `channels` "auto" gives one channel when every file
-    has a grey mode, else three; a colour file counts as colour even if its channels are all equal. Broken
-    files are left out and listed relative to `root`.
+    Transparent parts lie over white, EXIF rotation is applied, and the largest centred square is resampled to
+    `size` x `size` pixels with 1 or 3 `channels`. However slowly they are taken, only a few are decoded
+    ahead. Close the iterator (contextlib.closing) to stop before its end.
     """
-    planes = 1 if channels == "grey" else 3
-    pixels = np.empty((len(paths), planes, size, size), dtype=np.uint8)  # filled in place: no second copy
 
-    def decode_into(index: int) -> tuple[bool, str]:
-        try:
-            pixels[index], grey = _decode_one(paths[index], size, planes)
-        except Exception as error:  # the decoders raise nearly everything: SyntaxError, struct.error, ...
-            return False, explain(error)
-        return grey, ""
+    def decode_chunk(names: list[str]) -> list[Decoded | Unread]:
+        return [_outcome(os.path.join(listing.root, name), size, channels) for name in names]
 
-    bar = None if len(paths) >= BAR_FROM else True  # None: shown on a terminal only
-    with _pil_silenced(), ThreadPool(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
-        results = pool.imap(decode_into, range(len(paths)), chunksize=CHUNK)
-        outcomes = list(tqdm(results, "reading pictures", len(paths), unit="", disable=bar, leave=False))
-    good = [index for index, (_, reason) in enumerate(outcomes) if not reason]
-    images = torch.from_numpy(pixels if len(good) == len(paths) else pixels[good])
-    if channels == "auto" and all(outcomes[index][0] for index in good):
-        images = images[:, :1].contiguous()
-    return Decoded(
-        images,
-        tuple(paths[index] for index in good),
-        tuple((_name(paths[i], root), reason) for i, (_, reason) in enumerate(outcomes) if reason),
-    )
+    names = listing.names()
+    threads = min(MAX_THREADS, os.cpu_count() or 1)
+    bar = None if len(listing) >= BAR_FROM else True  # None: shown on a terminal only
+    progress = tqdm(desc="reading pictures", total=len(listing), unit="", disable=bar, leave=False)
+    waiting: deque[Future[list[Decoded | Unread]]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        with _pil_silenced(), progress:
+            while (chunk := list(islice(names, CHUNK))) or waiting:
+                if chunk:
+                    waiting.append(pool.submit(decode_chunk, chunk))
+                if not chunk or len(waiting) > CHUNKS_AHEAD * threads:
+                    outcomes = waiting.popleft().result()
+                    yield from outcomes
+                    progress.update(len(outcomes))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def explain(error: Exception) -> str:
@@ -114,18 +153,30 @@ def explain(error: Exception) -> str:
     return text.splitlines()[0][:120]
 
 
-def _decode_one(path: Path, size: int, planes: int) -> tuple[NDArray[np.uint8], bool]:
-    """(planes x size x size pixels, whether the file is grey)."""
-    if path.stat().st_size == 0:
+def _outcome(path: str, size: int, channels: int) -> Decoded | Unread:
+    try:
+        return _decode_one(path, size, channels)
+    except Exception as error:  # the decoders raise nearly everything: SyntaxError, struct.error, ...
+        number = getattr(error, "errno", None)  # Pillow's own OSErrors have none
+        return Unread(
+            explain(error), unreached=number not in (None, errno.EINVAL)
+        )  # that: a torn TIFF's seek
+
+
+def _decode_one(path: str, size: int, channels: int) -> Decoded:
+    if os.stat(path).st_size == 0:
         raise ValueError("empty file")
     with Image.open(path, formats=FORMATS) as opened:
         # a JPEG decodes at 1/2, 1/4 or 1/8 much faster; twice the size leaves the resampling its quality
         opened.draft(None, (2 * size, 2 * size))
         grey = opened.mode in GREY_MODES
-        picture = _over_white(ImageOps.exif_transpose(opened))
-    picture = picture.convert("L" if planes == 1 else "RGB")
-    picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
-    return np.asarray(picture).reshape(size, size, planes).transpose(2, 0, 1), grey
+        ImageOps.exif_transpose(opened, in_place=True)
+        picture = _over_white(opened)
+        mode = "L" if channels == 1 else "RGB"
+        picture = picture if picture.mode == mode else picture.convert(mode)
+        picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
+    pixels = np.asarray(picture).reshape(size, size, channels).transpose(2, 0, 1)
+    return Decoded(np.ascontiguousarray(pixels), grey)
 
 
 def _over_white(picture: Image.Image) -> Image.Image:
@@ -151,12 +202,25 @@ def _sixteen_bits(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(values / 257).astype(np.uint8))
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in LEFT_BY_SYSTEMS
+def _visible(folder: str) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        yield from (e for e in entries if not e.name.startswith(".") and e.name not in LEFT_BY_SYSTEMS)
 
 
-def _name(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in circles, say: decoding it tells
+        return False
+
+
+def _version(entry: os.DirEntry[str]) -> str:
+    """Bytes and time of change in ns; both empty if the file cannot be reached."""
+    try:
+        found = entry.stat()
+    except OSError:
+        return "\0"
+    return f"{found.st_size}\0{found.st_mtime_ns}"
 
 
 @contextmanager

@@ -7,14 +7,20 @@ read on every start to check the user's keys.
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from gantrain.data.files import DamagedError, Published, read_idx_pair
-from gantrain.data.images import ENDINGS, Channels, Decoded, Skipped, decode, find_pictures
+from gantrain.data.images import ENDINGS, Channels, Listing, find_pictures
+from gantrain.data.kept import decoded_once
+from gantrain.data.mapped import UnreadableError
 from gantrain.data.store import ImageSet, check_image_size
 from gantrain.errors import GantrainError
 
@@ -54,12 +60,10 @@ def digits(image_size: int = 32, flip: bool = False) -> ImageSet:
     Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998 (the test part).
     """
     check_image_size(image_size)
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    grey = torch.from_numpy(found.images * (255 / 16)).round().to(torch.uint8)  # 0..16 in the source
-    labels = torch.from_numpy(found.target).long()
-    return ImageSet("digits", resize(grey[:, None], image_size), labels, DIGIT_NAMES, flip)
+    rows = torch.from_numpy(_read_digits())
+    sixteenths, labels = rows[:, :-1].reshape(-1, 1, 8, 8), rows[:, -1].contiguous()
+    grey = (sixteenths * (255 / 16)).round().to(torch.uint8)
+    return ImageSet("digits", resize(grey, image_size), labels, DIGIT_NAMES, flip)
 
 
 def fashion_mnist(root: str | None = None, image_size: int = 28, flip: bool = False) -> ImageSet:
@@ -98,8 +102,9 @@ def celeba(root: str | None = None, image_size: int = 64, flip: bool = True) -> 
     The download needs the package gdown. Raises GantrainError("data.root") when there are no pictures.
     """
     check_image_size(image_size)
-    found = CELEBA.load(root, lambda place: _read_celeba(place, image_size))
-    return ImageSet("celeba", found.images, flip=flip, skipped=found.skipped)
+    listing = CELEBA.load(root, _list_celeba)
+    images = _decoded(listing, image_size, "rgb")  # of 178 x 218: the square is the usual 178 x 178
+    return replace(images, name="celeba", labels=None, class_names=(), flip=flip)
 
 
 def folder(
@@ -109,24 +114,19 @@ def folder(
 
     If more than one first-level folder holds pictures, these folders are the classes, in sorted order, and
     pictures lying beside them are skipped. `channels` "auto" gives grey when every file has a grey mode, else
-    RGB. Raises GantrainError("data.root") when there is no such folder or nothing in it can be read.
+    RGB. They are decoded once, into the user's cache, where later starts find them.
+    Raises GantrainError("data.root") when there is no such folder or nothing in it can be read.
     """
     check_image_size(image_size)
     place = _existing_folder(root)
-    paths, unusable = find_pictures(place)
-    if not paths:
+    listing = find_pictures(place)
+    if not listing.files:
         raise GantrainError(
             "data.root",
             f"no pictures in {place} or below it",
             f"looked for {' '.join(ENDINGS)} (also in capitals)",
         )
-    read = decode(paths, place, image_size, channels)
-    if not read.paths:
-        shown = "; ".join(f"{path} ({reason})" for path, reason in read.skipped[:3])
-        raise GantrainError("data.root", f"none of the {len(paths)} pictures in {place} can be read", shown)
-    images, labels, names, strays = _first_level_labels(read, place)
-    skipped = tuple(sorted([*unusable, *read.skipped, *strays]))
-    return ImageSet(place.resolve().name or "folder", images, labels, names, flip, skipped)
+    return replace(_decoded(listing, image_size, channels), flip=flip)
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -134,6 +134,23 @@ def resize(images: Tensor, size: int) -> Tensor:
     if images.shape[-1] == size:
         return images
     return F.interpolate(images, (size, size), mode="bicubic", antialias=True)
+
+
+def _read_digits() -> NDArray[np.int64]:
+    """1797 x 65: 64 pixels of 0..16 and the label.
+
+    Straight from scikit-learn's file: importing the package takes a second.
+    """
+    package = find_spec("sklearn")
+    assert package is not None, "a dependency of gantrain"
+    assert package.submodule_search_locations, "a package, not a module"
+    path = Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
+    if path.is_file():
+        return np.loadtxt(path, delimiter=",", dtype=np.int64)
+    from sklearn.datasets import load_digits  # of a later version, which keeps it elsewhere
+
+    found = load_digits()
+    return np.column_stack([found.data, found.target]).astype(np.int64)
 
 
 def _idx_set(
@@ -159,17 +176,20 @@ def _read_cifar10(place: Path) -> tuple[Tensor, Tensor] | None:
     return torch.from_numpy(found.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(found.targets)
 
 
-def _read_celeba(place: Path, image_size: int) -> Decoded | None:
+def _list_celeba(place: Path) -> Listing | None:
     pictures = "img_align_celeba"
     candidates = (place / pictures, place / "celeba" / pictures, place if place.name == pictures else None)
     home = next((found for found in candidates if found and found.is_dir()), None)
-    paths = find_pictures(home)[0] if home else []
-    if home is None or not paths:
-        return None
-    read = decode(paths, home, image_size, "rgb")  # 178 x 218: the square is the usual 178 x 178
-    if not read.paths:
-        raise DamagedError(f"none of the {len(paths)} pictures in {home} can be read")
-    return read
+    listing = find_pictures(home) if home else None
+    return listing if listing and listing.files else None
+
+
+def _decoded(listing: Listing, image_size: int, channels: Channels) -> ImageSet:
+    try:
+        return decoded_once(listing, image_size, channels)
+    except UnreadableError as error:
+        shown = "; ".join(f"{path} ({reason})" for path, reason in error.skipped[:3])
+        raise GantrainError("data.root", str(error), shown) from error
 
 
 def _existing_folder(root: str | None) -> Path:
@@ -187,17 +207,3 @@ def _existing_folder(root: str | None) -> Path:
     close = difflib.get_close_matches(place.name, siblings, n=1)
     remedy = f"did you mean data.root={place.parent / close[0]}?" if close else "data.root=DIR"
     raise GantrainError("data.root", f"there is no folder {place}", remedy)
-
-
-def _first_level_labels(
-    read: Decoded, root: Path
-) -> tuple[Tensor, Tensor | None, tuple[str, ...], list[Skipped]]:
-    """Images, labels, class names, and the pictures beside the class folders, which have no class."""
-    parts = [path.relative_to(root).parts for path in read.paths]
-    names = tuple(sorted({first for first, *below in parts if below}))
-    if len(names) < 2:
-        return read.images, None, (), []
-    strays = [(at[0], "lies beside the class folders, so it has no class") for at in parts if len(at) == 1]
-    inside = [index for index, at in enumerate(parts) if len(at) > 1]
-    labels = torch.tensor([names.index(parts[index][0]) for index in inside])
-    return (read.images[inside] if strays else read.images), labels, names, strays

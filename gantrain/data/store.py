@@ -1,7 +1,8 @@
-"""Every image set in one form: uint8 in memory, scaled to [-1, 1] only when a batch is drawn."""
+"""Every image set in one form: uint8, in memory or mapped, scaled to [-1, 1] only when a batch is drawn."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,10 @@ from gantrain.sizes import base_and_doublings
 
 SHOWN_CLASSES = 20
 SHOWN_SKIPPED = 10
+MAPPED_AT_MOST = 8 * 2**20
+"""Bytes of mapped images that may stay in this process's memory."""
+MAPPED_AROUND = 64 * 2**10
+"""Bytes that Linux maps around every place that is read, as far as it has them in its own cache."""
 
 
 def check_image_size(size: int) -> None:
@@ -45,6 +50,10 @@ class ImageSet:
     """Mirror half of the pictures at random when a batch is drawn."""
     skipped: tuple[tuple[str, str], ...] = ()
     """(path, reason) of the files that could not be read."""
+    value_range: tuple[int, int] | None = None
+    """Lowest and highest value in `images`; None: not known without reading them all."""
+    drop_pages: Callable[[], None] | None = None
+    """For images mapped from a file: gives the memory they take in this process back to the system."""
 
     def __post_init__(self) -> None:
         shape = self.images.shape
@@ -83,11 +92,11 @@ class ImageSet:
     def describe(self) -> list[str]:
         """Plain lines for a person: count, size, channels, range, classes with counts, skipped files."""
         kind = {1: "grey", 3: "RGB"}[self.channels]
-        low, high = self.images.aminmax()
-        signed_low, signed_high = to_signed(torch.stack([low, high])).tolist()
+        low, high = self.value_range or (int(value) for value in self.images.aminmax())
+        signed_low, signed_high = to_signed(torch.tensor([low, high], dtype=torch.uint8)).tolist()
         return [
             f"{self.name}: {self.count} images, {self.image_size} x {self.image_size} pixels, {kind}",
-            f"values: {int(low)}..{int(high)}, scaled to {signed_low:.2f}..{signed_high:.2f} for training"
+            f"values: {low}..{high}, scaled to {signed_low:.2f}..{signed_high:.2f} for training"
             + (", half of them mirrored at random" if self.flip else ""),
             self._describe_classes(),
             *self._describe_skipped(),
@@ -115,7 +124,7 @@ class ImageSet:
 
 
 class Store:
-    """The uint8 images where training happens: on the device when they fit, else in the computer's memory."""
+    """The uint8 images, on the device when they fit, else where the source keeps them."""
 
     def __init__(self, images: ImageSet, device: torch.device) -> None:
         self.device = device
@@ -123,6 +132,10 @@ class Store:
         home = device if _fits(images.images, device) else torch.device("cpu")
         self.images = images.images.to(home)
         self.labels = None if images.labels is None else images.labels.to(home)
+        self._drop_pages = images.drop_pages if self.images is images.images else None
+        self._mapped = 0  # bytes, at most, since pages were last dropped
+        if images.drop_pages is not None:
+            images.drop_pages()  # if they have moved, all of them have been read
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Pictures (float32 B x C x H x W, [-1, 1]) and labels (int64 B, or None) on the device.
@@ -131,12 +144,25 @@ class Store:
         mirrored, and is left untouched when the set is not to be mirrored.
         """
         indices = indices.to(self.images.device, non_blocking=True)
-        images = self.images[indices].to(self.device, non_blocking=True)
+        images = self._gather(indices).to(self.device, non_blocking=True)
         if self.flip:
             mirrored = torch.rand(len(images), 1, 1, 1, generator=generator, device=self.device) < 0.5
             images = torch.where(mirrored, images.flip(3), images)
         labels = None if self.labels is None else self.labels[indices].to(self.device, non_blocking=True)
         return to_signed(images), labels
+
+    def _gather(self, indices: Tensor) -> Tensor:
+        """uint8 B x C x H x W, where the images are; in pinned memory if it is to leave for the GPU."""
+        pinned = self.device.type == "cuda" and not self.images.is_cuda
+        shape = (len(indices), *self.images.shape[1:])
+        gathered = torch.empty(shape, dtype=torch.uint8, device=self.images.device, pin_memory=pinned)
+        torch.index_select(self.images, 0, indices, out=gathered)  # indexing with [] goes byte by byte
+        if self._drop_pages is not None:
+            self._mapped += gathered.nbytes + len(indices) * MAPPED_AROUND
+            if self._mapped > MAPPED_AT_MOST:
+                self._drop_pages()
+                self._mapped = 0
+        return gathered
 
 
 def _fits(images: Tensor, device: torch.device) -> bool:

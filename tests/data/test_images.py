@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
+import time
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +17,17 @@ import torch
 from PIL import Image
 from torch.testing import assert_close
 
-from gantrain.data.images import BAR_FROM, Channels, Decoded, decode, find_pictures
+from gantrain.data.images import (
+    BAR_FROM,
+    CHUNK,
+    CHUNKS_AHEAD,
+    MAX_THREADS,
+    Decoded,
+    Listing,
+    Unread,
+    decode,
+    find_pictures,
+)
 
 SIZE = 16
 RAMP = np.arange(SIZE * SIZE, dtype=np.uint8).reshape(SIZE, SIZE)
@@ -21,10 +35,22 @@ COLOUR = np.stack([RAMP, RAMP[::-1], RAMP.T], axis=2)
 ALPHA = np.where(np.arange(SIZE) < 8, 0, 255).astype(np.uint8) * np.ones((SIZE, 1), dtype=np.uint8)
 
 
-def read(path: Path, channels: Channels = "auto", size: int = SIZE) -> torch.Tensor:
-    result = decode([path], path.parent, size, channels)
-    assert not result.skipped, result.skipped
-    return result.images[0]
+def read_all(root: Path) -> dict[str, Decoded | Unread]:
+    listing = find_pictures(root)
+    return dict(zip(listing.names(), decode(listing, SIZE, 3), strict=True))
+
+
+def decoded(path: Path, channels: int = 3) -> Decoded:
+    (outcome,) = decode(Listing(path.parent, [f"{path.name}\0\0"], []), SIZE, channels)
+    assert isinstance(outcome, Decoded), outcome
+    assert outcome.pixels.shape == (channels, SIZE, SIZE)
+    assert outcome.pixels.dtype == np.uint8
+    assert outcome.pixels.flags.c_contiguous
+    return outcome
+
+
+def read(path: Path, channels: int = 3) -> torch.Tensor:
+    return torch.from_numpy(decoded(path, channels).pixels.copy())
 
 
 def planes(pixels: np.ndarray) -> torch.Tensor:
@@ -95,10 +121,10 @@ def test_every_mode_decodes_to_its_pixels(case: str, tmp_path: Path) -> None:
     path = tmp_path / f"x.{ending}"
     picture.save(path, **({"lossless": True} if ending == "webp" else {}))
     tolerance = 1 if "half" in case else 0
-    assert_close(read(path), planes(expected), rtol=0, atol=tolerance)
-    assert read(path, "grey").shape == (1, SIZE, SIZE)
-    assert read(path, "rgb").shape == (3, SIZE, SIZE)
-    assert len(read(path)) == (1 if case in GREY else 3)
+    assert_close(read(path), planes(expected).expand(3, -1, -1), rtol=0, atol=tolerance)
+    assert decoded(path).grey == decoded(path, 1).grey == (case in GREY)
+    if case in GREY:
+        assert_close(read(path, 1), planes(expected), rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "RGB", "L"])
@@ -109,9 +135,9 @@ def test_jpeg(mode: str, tmp_path: Path) -> None:
     black = Image.merge("CMYK", [Image.new("L", grey.size)] * 3 + [Image.fromarray(255 - smooth)])
     path = tmp_path / "x.jpg"
     (black if mode == "CMYK" else grey.convert(mode)).save(path, quality=100, subsampling=0)
-    decoded = read(path)
-    assert len(decoded) == (1 if mode == "L" else 3)
-    assert_close(decoded, planes(smooth).expand_as(decoded), rtol=0, atol=4)
+    assert decoded(path).grey == (mode == "L")
+    assert_close(read(path), planes(smooth).expand(3, -1, -1), rtol=0, atol=4)
+    assert_close(read(path, 1), planes(smooth), rtol=0, atol=4)
 
 
 def test_a_moving_gif_gives_its_first_frame(tmp_path: Path) -> None:
@@ -134,7 +160,7 @@ def test_the_centre_is_kept(shape: tuple[int, int], tmp_path: Path) -> None:
     top, left = (shape[0] - SIZE) // 2, (shape[1] - SIZE) // 2
     pixels[top : top + SIZE, left : left + SIZE] = RAMP
     Image.fromarray(pixels).save(tmp_path / "x.png")
-    assert_close(read(tmp_path / "x.png"), planes(RAMP), rtol=0, atol=0)
+    assert_close(read(tmp_path / "x.png", 1), planes(RAMP), rtol=0, atol=0)
 
 
 def test_shrinking_averages_fine_stripes_instead_of_picking_them(tmp_path: Path) -> None:
@@ -142,13 +168,6 @@ def test_shrinking_averages_fine_stripes_instead_of_picking_them(tmp_path: Path)
     Image.fromarray(stripes).save(tmp_path / "x.png")
     inside = read(tmp_path / "x.png")[:, :, 2:-2].float()
     assert_close(inside, torch.full_like(inside, 127.5), rtol=0, atol=4)
-
-
-def test_auto_is_grey_only_if_every_picture_is(tmp_path: Path) -> None:
-    Image.fromarray(RAMP).save(tmp_path / "a.png")
-    Image.merge("RGB", [Image.fromarray(RAMP)] * 3).save(tmp_path / "b.png")
-    result = decode([tmp_path / "a.png", tmp_path / "b.png"], tmp_path, SIZE)
-    assert_close(result.images, planes(RAMP).expand(2, 3, SIZE, SIZE), rtol=0, atol=0)
 
 
 def bomb(path: Path) -> None:
@@ -187,11 +206,6 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-def read_all(root: Path) -> Decoded:
-    paths, _ = find_pictures(root)
-    return decode(paths, root, SIZE)
-
-
 def test_broken_files_are_listed_and_the_rest_is_read(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -200,11 +214,15 @@ def test_broken_files_are_listed_and_the_rest_is_read(
     Image.fromarray(RAMP).save(tmp_path / "good.png")
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        result = read_all(tmp_path)
-    assert_close(result.images, planes(RAMP)[None], rtol=0, atol=0)
-    assert result.paths == (tmp_path / "good.png",)
-    assert [name for name, _ in result.skipped] == list(BROKEN)
-    for name, reason in result.skipped:
+        outcomes = read_all(tmp_path)
+    good = outcomes.pop("good.png")
+    assert isinstance(good, Decoded)
+    assert_close(torch.from_numpy(good.pixels), planes(RAMP).expand(3, -1, -1), rtol=0, atol=0)
+    assert list(outcomes) == list(BROKEN)
+    for name, outcome in outcomes.items():
+        assert isinstance(outcome, Unread)
+        reason, unreached = outcome
+        assert unreached == (name in ("loop.png", "nowhere.png")), outcome
         assert BROKEN[name][1] in reason, (name, reason)
         assert str(tmp_path) not in reason
         assert "\n" not in reason
@@ -218,7 +236,7 @@ def test_no_warning_of_pillow_leaks(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     Image.fromarray(RAMP).save(tmp_path / "x.png")
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        assert read(tmp_path / "x.png").shape == (1, SIZE, SIZE)
+        assert decoded(tmp_path / "x.png").grey
         assert warned == []
         with Image.open(tmp_path / "x.png"):
             assert len(warned) == 1  # the filters are the caller's again
@@ -228,7 +246,7 @@ def test_a_large_jpeg_is_still_averaged(tmp_path: Path) -> None:
     blocks = np.kron(RAMP, np.ones((32, 32), dtype=np.uint8))
     Image.fromarray(blocks).save(tmp_path / "x.jpg", quality=100)
     expected = Image.fromarray(blocks).resize((SIZE, SIZE), Image.Resampling.LANCZOS)
-    assert_close(read(tmp_path / "x.jpg").int(), planes(np.asarray(expected)).int(), rtol=0, atol=3)
+    assert_close(read(tmp_path / "x.jpg", 1).int(), planes(np.asarray(expected)).int(), rtol=0, atol=3)
 
 
 def test_finding_goes_down_sorts_and_leaves_hidden_things(tmp_path: Path) -> None:
@@ -239,9 +257,9 @@ def test_finding_goes_down_sorts_and_leaves_hidden_things(tmp_path: Path) -> Non
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "deep" / "up").symlink_to(tmp_path)
-    paths, skipped = find_pictures(tmp_path)
-    assert [path.relative_to(tmp_path).as_posix() for path in paths] == wanted
-    assert skipped == [
+    listing = find_pictures(tmp_path)
+    assert list(listing.names()) == wanted
+    assert listing.skipped == [
         ("deep/up", "leads to a folder that was already read"),
         ("folder.png", "is a folder"),
     ]
@@ -252,7 +270,8 @@ def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere" / "x.png").touch()
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "link").symlink_to(tmp_path / "elsewhere")
-    assert find_pictures(tmp_path / "root") == ([tmp_path / "root" / "link" / "x.png"], [])
+    listing = find_pictures(tmp_path / "root")
+    assert (list(listing.names()), listing.skipped) == (["link/x.png"], [])
 
 
 def test_of_a_folder_and_links_to_it_the_folder_is_read(tmp_path: Path) -> None:
@@ -260,9 +279,63 @@ def test_of_a_folder_and_links_to_it_the_folder_is_read(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.png").touch()
         (tmp_path / name / "link").symlink_to(tmp_path / other)
-    paths, skipped = find_pictures(tmp_path)
-    assert paths == [tmp_path / "a" / "x.png", tmp_path / "z" / "x.png"]
-    assert [name for name, _ in skipped] == ["a/link", "z/link"]
+    listing = find_pictures(tmp_path)
+    assert list(listing.names()) == ["a/x.png", "z/x.png"]
+    assert [name for name, _ in listing.skipped] == ["a/link", "z/link"]
+
+
+def test_a_folder_comes_before_its_namesakes(tmp_path: Path) -> None:
+    """Part by part, as paths are sorted: a space and a dot come before the slash."""
+    for name in ("a b", "a", "a.b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").touch()
+    assert list(find_pictures(tmp_path).names()) == ["a/x.png", "a b/x.png", "a.b/x.png"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir(mode=0)
+    assert find_pictures(tmp_path).skipped == [("shut", "Permission denied")]
+
+
+def test_a_folder_that_is_gone_is_listed(tmp_path: Path) -> None:
+    listing = find_pictures(tmp_path / "nowhere")
+    assert (listing.files, listing.skipped) == ([], [(".", "No such file or directory")])
+
+
+def test_twenty_thousand_files_are_listed_at_once(tmp_path: Path) -> None:
+    for folder in range(10):
+        (tmp_path / str(folder)).mkdir()
+        for number in range(2000):
+            (tmp_path / str(folder) / f"{number}.jpg").touch()
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        listing = find_pictures(tmp_path)
+        listing.digest("")
+        seconds.append(time.perf_counter() - start)
+    assert len(listing) == 20_000
+    assert min(seconds) < 0.5
+
+
+def test_only_a_few_are_decoded_ahead_and_closing_ends_the_threads(tmp_path: Path) -> None:
+    """Those that had been decoded when the files went are all that was ahead."""
+    count = 4 * CHUNK * CHUNKS_AHEAD * MAX_THREADS
+    for number in range(count):
+        (tmp_path / f"{number:04}.png").symlink_to(tmp_path / "one")
+    Image.fromarray(RAMP).save(tmp_path / "one", format="PNG")
+    before = threading.active_count()
+    with closing(decode(find_pictures(tmp_path), SIZE, 3)) as outcomes:
+        assert isinstance(next(outcomes), Decoded)
+        assert threading.active_count() > before
+        time.sleep(0.5)  # a slow disk
+        (tmp_path / "one").unlink()
+        ahead = sum(isinstance(outcome, Decoded) for outcome in outcomes)
+    assert 0 < ahead <= CHUNK * (CHUNKS_AHEAD * min(MAX_THREADS, os.cpu_count() or 1) + 1)
+    (tmp_path / "one").touch()
+    with closing(decode(find_pictures(tmp_path), SIZE, 3)) as outcomes:
+        next(outcomes)
+    assert threading.active_count() == before
 
 
 def test_many_pictures_keep_their_order_and_no_bar_goes_into_a_file(
@@ -270,6 +343,8 @@ def test_many_pictures_keep_their_order_and_no_bar_goes_into_a_file(
 ) -> None:
     for number in range(BAR_FROM + 1):
         Image.new("L", (4, 4), number % 256).save(tmp_path / f"{number:04}.png")
-    result = read_all(tmp_path)
-    assert result.images[:, 0, 0, 0].tolist() == [number % 256 for number in range(BAR_FROM + 1)]
+    values = [
+        outcome.pixels[0, 0, 0] for outcome in read_all(tmp_path).values() if isinstance(outcome, Decoded)
+    ]
+    assert values == [number % 256 for number in range(BAR_FROM + 1)]
     assert capfd.readouterr().err == ""

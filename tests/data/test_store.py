@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from gantrain.data.store import ImageSet, Store, check_image_size, to_signed, to_uint8
+from gantrain.data.store import (
+    MAPPED_AROUND,
+    MAPPED_AT_MOST,
+    ImageSet,
+    Store,
+    check_image_size,
+    to_signed,
+    to_uint8,
+)
 from gantrain.errors import GantrainError
 from gantrain.sizes import base_and_doublings
 
@@ -63,6 +71,21 @@ def test_flips_mirror_about_half_left_to_right_and_repeat_with_the_generator() -
     assert 150 < int(mirrored.sum()) < 250
 
 
+@pytest.mark.parametrize(("size", "batch"), [(64, 16), (128, 64), (256, 64)])
+def test_mapped_pages_are_dropped_before_they_are_many(size: int, batch: int) -> None:
+    """Of a map, a batch of few pictures takes more than its own size: whole pages, and some around them."""
+    dropped = []
+    images = pictures(batch, 3, size)
+    store = Store(ImageSet("x", images, drop_pages=lambda: dropped.append(1)), CPU)
+    assert len(dropped) == 1  # what was read until now
+    for _ in range(100):
+        store.batch(torch.arange(batch), torch.Generator())
+    gathered = 100 * batch * (3 * size * size + MAPPED_AROUND)
+    assert len(dropped) - 1 <= gathered / MAPPED_AT_MOST
+    # a batch more than allowed may have been read when they are dropped
+    assert len(dropped) - 1 >= gathered // (MAPPED_AT_MOST + gathered // 100)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("fits", [True, False])
@@ -94,6 +117,11 @@ def test_describe_says_what_the_data_is() -> None:
         "skipped: 1 that could not be used",
         "  a.png: empty file",
     ]
+
+
+def test_a_known_range_is_described_without_a_look_at_the_images() -> None:
+    lines = ImageSet("x", pictures(), value_range=(51, 102)).describe()
+    assert lines[1] == "values: 51..102, scaled to -0.60..-0.20 for training"
 
 
 def test_describe_shortens_many_classes_and_many_skipped_files() -> None:
