@@ -17,14 +17,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
@@ -186,10 +187,16 @@ def measure_alone(row: Row, size: int, batch: int, device: torch.device) -> dict
     for _ in range(WARM_UP):
         step()
     wait(device)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated(device) / 2**20
+    cuda = device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated(device) / 2**20 if cuda else peak_of_this_process()
     return {"first": first, "peak": peak}
+
+
+def peak_of_this_process() -> float:
+    """MiB. From /proc, since getrusage starts with what the parent had; NaN where there is none."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), math.nan)
 
 
 def compare(names: list[str], size: int, batch: int, device: torch.device, rounds: int) -> None:

@@ -34,12 +34,17 @@ def saved_config(run: Path) -> tuple[DictConfig, DataFacts]:
     """(configuration as composed then, facts of the data) of a run.
 
     Raises:
-        GantrainError: config.yaml is damaged.
+        GantrainError: config.yaml is damaged, or not of this version.
     """
     try:
         saved = plain(OmegaConf.load(run / files.CONFIG))  # type: ignore[arg-type]
         facts = saved.pop(FACTS)
+        if missing := sorted(DECIDED.keys() - saved["runtime"].keys()):
+            reason = f"was written by an earlier version of gantrain: no runtime.{missing[0]}"
+            raise GantrainError(str(run / files.CONFIG), reason, "sample and resume it with that version")
         return OmegaConf.create(saved), DataFacts(**facts | {"class_names": tuple(facts["class_names"])})
+    except GantrainError:
+        raise
     except (
         ValueError,
         TypeError,

@@ -157,3 +157,13 @@ def test_the_layout_changes_the_sums_only_by_rounding(gantrain: Command) -> None
         rows.append(json.loads((run / files.METRICS).read_text().splitlines()[0]))
     for name in ("loss_d", "grad_norm_d"):  # before the first update, whose signs Adam makes large
         assert_close(rows[1][name], rows[0][name], rtol=1e-5, atol=0)
+
+
+def test_a_run_of_an_earlier_version_is_named_as_such(gantrain: Command) -> None:
+    assert gantrain(*TINY, "train.steps=1", "hydra.run.dir=run", "runtime.precision=fp32").code == 0
+    config = Path("run", files.CONFIG)
+    config.write_text(config.read_text().replace("  precision: fp32\n", ""))
+    for command in (("resume", "run", "train.steps=2"), ("sample", "run")):
+        outcome = gantrain(*command)
+        assert outcome.code == 2
+        assert "earlier version of gantrain: no runtime.precision" in outcome.err
