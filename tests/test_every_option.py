@@ -105,6 +105,20 @@ def test_fused_updates_are_the_plain_ones(networks: str, layout: str) -> None:
     assert_close(*found)
 
 
+def test_a_state_is_continued_by_the_means_at_hand() -> None:
+    """Saved by a plain optimiser, continued by a fused one: as a run does that moves to another device."""
+    found = []
+    for fused in ("false", "true"):
+        state, game = built(("+optim.fused=false",))
+        one_step(state, game)
+        other, game = built((f"+optim.fused={fused}",))
+        other.load_state_dict(state.state_dict())
+        assert all(o.param_groups[0]["fused"] is (fused == "true") for o in other.optimisers.values())
+        one_step(other, game)
+        found.append(weights(other))
+    assert_close(*found)
+
+
 def test_the_groups_are_all_there() -> None:
     found = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.yaml")} - {"."}
     assert {group for group in found if not group.startswith("hydra")} == set(GROUPS)

@@ -18,6 +18,8 @@ from gantrain.train.graphs import Launch, eagerly
 from gantrain.train.schedule import Player, Stats
 from gantrain.train.step import Players
 
+WAYS = ("fused", "foreach", "capturable")
+
 
 class Averages:
     """Running means of device scalars between two looks; only `take` waits for the device."""
@@ -107,13 +109,23 @@ class TrainingState:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+            saved = state[name]
+            part.load_state_dict(by_own_means(part, saved) if isinstance(part, Optimizer) else saved)
         self.schedule_stats = dict(state["schedule"])
         self.averages.load_state_dict(state["averages"], self.device)
         self.review.load_state_dict(state["review"], self.device)
         self.step, self.seconds = state["step"], state["seconds"]
         self.alarm.began_after = self.step
         restore_random_state(state["random"], self.noise)  # last: everything above may draw
+
+
+def by_own_means(optimiser: Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
+    """A saved state with this optimiser's ways of computing: they belong to the device, not to the run."""
+    groups = [
+        theirs | {way: mine[way] for way in WAYS if way in mine}
+        for theirs, mine in zip(saved["param_groups"], optimiser.param_groups, strict=True)
+    ]
+    return saved | {"param_groups": groups}
 
 
 def random_state(noise: Generator) -> dict[str, Any]:
