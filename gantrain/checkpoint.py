@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from gantrain.errors import GantrainError
-from gantrain.files import CHECKPOINTS, numbered
+from gantrain.files import CHECKPOINTS, numbered, sync_folder
 from gantrain.train.cadence import is_due
 from gantrain.train.state import TrainingState
 
@@ -45,10 +45,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY) if hasattr(os, "O_DIRECTORY") else None
-    if folder is not None:  # the rename itself, where folders can be flushed
-        os.fsync(folder)
-        os.close(folder)
+    sync_folder(path.parent)  # the rename itself
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -18,6 +18,16 @@ def numbered(folder: Path, ending: str) -> list[Path]:
     return sorted(path for path in folder.glob(f"*.{ending}") if path.stem.isdecimal())
 
 
+def sync_folder(place: Path) -> None:
+    """Brings the names in a folder to the disk, where the system lets one."""
+    if os.name == "posix":
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def write_atomically(path: Path, text: str) -> None:
     """The whole text, or the file as it was."""
     partial = path.with_name(f".{path.name}.partial")

@@ -21,6 +21,7 @@ from gantrain.data.files import DamagedError, cache_folder
 from gantrain.data.images import Channels, Listing
 from gantrain.data.store import ImageSet
 from gantrain.errors import GantrainError
+from gantrain.files import sync_folder
 
 
 def decoded_once(listing: Listing, size: int, channels: Channels = "auto") -> ImageSet:
@@ -56,7 +57,7 @@ def _read_or_build(entry: Path, listing: Listing, size: int, channels: Channels)
     try:
         mapped.write(partial, listing, size, channels)
         partial.rename(entry)
-        mapped.sync_folder(entry.parent)
+        sync_folder(entry.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)  # no longer there, unless something went wrong
     built = mapped.read(entry, listing, just_written=True)

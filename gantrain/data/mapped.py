@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from gantrain.data.files import DamagedError
 from gantrain.data.images import Channels, Decoded, Listing, Skipped, Unread, decode
 from gantrain.data.store import ImageSet
+from gantrain.files import sync_folder
 
 FORMAT = 1
 """Raised with every change of these files, or of the pixels that decoding gives: older files are not used."""
@@ -105,16 +106,6 @@ def read(place: Path, listing: Listing, just_written: bool = False) -> ImageSet:
         raise
     except Exception as error:  # all that foreign content can lead to, a check of ImageSet included
         raise DamagedError(f"{place} is damaged ({type(error).__name__})") from error
-
-
-def sync_folder(place: Path) -> None:
-    """Brings the names in a folder to the disk, where the system lets one."""
-    if os.name == "posix":
-        handle = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @dataclass
