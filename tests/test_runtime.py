@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
 from gantrain import files, runtime
+from gantrain.config import DECIDED
 from gantrain.losses.adversarial import BCE
 from gantrain.losses.penalties import Penalty
 from gantrain.networks.latent import Normal
@@ -121,6 +122,13 @@ def test_a_processor_takes_bf16_where_it_has_it(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {unit: True}, raising=False)
     assert settled() == {"precision": expected, "memory_format": "channels_last", "compile": "none"}
+
+
+def test_what_can_be_asked_for_can_be_done() -> None:
+    """config.py lists the words without torch; here they get their meaning."""
+    assert set(runtime.RULES) == set(DECIDED)
+    assert set(runtime.DTYPES) == set(DECIDED["precision"])
+    assert set(runtime.LAYOUTS) == set(DECIDED["memory_format"])
 
 
 def test_what_is_given_is_not_decided() -> None:
