@@ -52,6 +52,10 @@ class ImageSet:
     """(path, reason) of the files that could not be read."""
     value_range: tuple[int, int] | None = None
     """Lowest and highest value in `images`; None: not known without reading them all."""
+    train: Tensor | None = None
+    """int64 rows of `images` that are trained on, ascending; None: all of them. See split.py."""
+    held_out: Tensor | None = None
+    """int64 rows of `images` that are never trained on, ascending; a source may name its own."""
     drop_pages: Callable[[], None] | None = None
     """For images mapped from a file: gives the memory they take in this process back to the system."""
 
@@ -73,6 +77,14 @@ class ImageSet:
     @property
     def count(self) -> int:
         return self.images.shape[0]
+
+    @property
+    def train_count(self) -> int:
+        return self.count if self.train is None else len(self.train)
+
+    @property
+    def held_out_count(self) -> int:
+        return 0 if self.held_out is None else len(self.held_out)
 
     @property
     def channels(self) -> int:
@@ -99,6 +111,7 @@ class ImageSet:
             f"values: {low}..{high}, scaled to {signed_low:.2f}..{signed_high:.2f} for training"
             + (", half of them mirrored at random" if self.flip else ""),
             self._describe_classes(),
+            *self._describe_split(),
             *self._describe_skipped(),
         ]
 
@@ -111,6 +124,15 @@ class ImageSet:
         if self.num_classes > SHOWN_CLASSES:
             shown.append(f"and {self.num_classes - SHOWN_CLASSES} more ({min(counts)} to {max(counts)} each)")
         return f"classes: {self.num_classes}: " + ", ".join(shown)
+
+    def _describe_split(self) -> list[str]:
+        if self.train is None:
+            return []
+        unused = self.count - self.train_count - self.held_out_count
+        return [
+            f"to train on: {self.train_count}; held out to judge by: {self.held_out_count}"
+            + (f"; not used: {unused}" if unused else "")
+        ]
 
     def _describe_skipped(self) -> list[str]:
         if not self.skipped:
@@ -132,6 +154,7 @@ class Store:
         home = device if _fits(images.images, device) else torch.device("cpu")
         self.images = images.images.to(home)
         self.labels = None if images.labels is None else images.labels.to(home)
+        self.members = None if images.train is None else images.train.to(home)
         self._drop_pages = images.drop_pages if self.images is images.images else None
         self._mapped = 0  # bytes, at most, since pages were last dropped
         if images.drop_pages is not None:
@@ -140,10 +163,13 @@ class Store:
     def batch(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Pictures (float32 B x C x H x W, [-1, 1]) and labels (int64 B, or None) on the device.
 
-        `indices`: int64 B, on any device. `generator` lives on the device; it decides which pictures are
-        mirrored, and is left untouched when the set is not to be mirrored.
+        `indices`: int64 B, places among the pictures to train on, on any device. `generator` lives on the
+        device; it decides which pictures are mirrored, and is left untouched when the set is not to be
+        mirrored.
         """
         indices = indices.to(self.images.device, non_blocking=True)
+        if self.members is not None:
+            indices = self.members[indices]
         images = self._gather(indices).to(self.device, non_blocking=True)
         if self.flip:
             mirrored = torch.rand(len(images), 1, 1, 1, generator=generator, device=self.device) < 0.5
