@@ -16,9 +16,11 @@ from torch import Generator, nn
 
 from gantrain import runtime, signatures
 from gantrain.data.sampler import Sampler
+from gantrain.data.split import split
 from gantrain.data.store import ImageSet, Store
 from gantrain.errors import GantrainError
 from gantrain.keys import NETWORKS, options_of
+from gantrain.metrics.reference import Reference
 from gantrain.networks.init import initialise
 from gantrain.networks.latent import Latent
 from gantrain.train.ema import EMA
@@ -37,6 +39,7 @@ METHODS = {
     "schedule": ("phases", "start", "review_every"),
     "optim": ("step", "zero_grad", "param_groups"),
 }
+ENOUGH_HELD_OUT = 1000  # real pictures to judge by
 GIVEN_TO_OPTIMISERS = ("params", "lr")
 
 
@@ -47,12 +50,20 @@ class DataFacts:
     channels: int
     image_size: int
     num_classes: int  # 0: unlabelled
-    count: int
+    count: int  # to train on
+    held_out: int = 0  # kept apart to judge by
     class_names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, images: ImageSet) -> DataFacts:
-        return cls(images.channels, images.image_size, images.num_classes, images.count, images.class_names)
+        return cls(
+            images.channels,
+            images.image_size,
+            images.num_classes,
+            images.train_count,
+            images.held_out_count,
+            images.class_names,
+        )
 
 
 def find_user_classes() -> None:
@@ -95,9 +106,8 @@ def make(key: str, node: DictConfig, **given: Any) -> Any:
 
 
 def load_data(cfg: DictConfig) -> ImageSet:
-    """The images, and their labels if the networks are to see them."""
-    images: ImageSet = make("data", cfg.data)
-    return images
+    """The images with their labels, and which of them are held out."""
+    return split(make("data", cfg.data), cfg.metrics.held_out, cfg.train.images)
 
 
 def make_networks(cfg: DictConfig, data: DataFacts, device: torch.device) -> Players:
@@ -141,7 +151,7 @@ def assemble(cfg: DictConfig, images: ImageSet, device: torch.device) -> tuple[T
     """Everything that trains, at step 0; `cfg.runtime` as `runtime.settle` leaves it."""
     nets = make_networks(cfg, DataFacts.of(images), device)
     game = make_game(cfg, images, device)
-    return make_state(cfg, nets, game, images.count, device), game
+    return make_state(cfg, nets, game, images.train_count, device), game
 
 
 def make_game(cfg: DictConfig, images: ImageSet, device: torch.device) -> Game:
@@ -158,6 +168,13 @@ def make_game(cfg: DictConfig, images: ImageSet, device: torch.device) -> Game:
         precision=runtime.Precision(runtime.DTYPES[cfg.runtime.precision]),
     )
     return Game(Store(images, device), rules, schedule)
+
+
+def make_reference(images: ImageSet, device: torch.device) -> Reference:
+    """The real pictures to judge by: those held out, or all there are where these would be too few."""
+    if images.held_out is not None and images.held_out_count >= ENOUGH_HELD_OUT:
+        return Reference(images.images, images.labels, images.held_out, "held_out", device=device)
+    return Reference(images.images, images.labels, torch.arange(images.count), "all", device=device)
 
 
 def make_state(cfg: DictConfig, nets: Players, game: Game, count: int, device: torch.device) -> TrainingState:

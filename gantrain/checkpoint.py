@@ -20,7 +20,7 @@ from gantrain.files import CHECKPOINTS, numbered, sync_folder
 from gantrain.train.cadence import is_due
 from gantrain.train.state import TrainingState
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -108,19 +108,23 @@ def load_generator(network: nn.Module, content: dict[str, Any], path: Path) -> N
 
 
 class Checkpoints:
-    """Saves the state when it is time, and keeps the newest `keep`."""
+    """Saves the state when it is time, and keeps the newest `keep` and the best."""
 
     def __init__(self, run: Path, config: dict[str, Any], every: int, keep: int, total: int) -> None:
         self.run, self.config, self.every, self.keep, self.total = run, config, every, keep, total
+        self.best: int | None = None  # its step: saved when it is the checkpoints' turn, and kept
+        self.saved: int | None = None  # the step saved last
 
     def after_step(self, state: TrainingState) -> None:
-        if is_due(state.step, self.every, self.total):
+        if is_due(state.step, self.every, self.total) or state.step == self.best:
             self.save(state)
 
     def save(self, state: TrainingState) -> Path:
         path = self.run / CHECKPOINTS / f"{state.step:08d}.pt"
         if not path.exists():
             save(path, {"format": FORMAT, "config": self.config, "state": state.state_dict()})
+            self.saved = state.step
         for old in numbered(path.parent, "pt")[: -self.keep]:
-            old.unlink()
+            if self.best is None or int(old.stem) != self.best:
+                old.unlink()
         return path

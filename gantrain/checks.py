@@ -20,10 +20,12 @@ from gantrain.build import (
 )
 from gantrain.config import check_skeleton, refuse
 from gantrain.data.sources import LABELLED
+from gantrain.doctor.rules import check_params
 from gantrain.errors import GantrainError
 from gantrain.keys import NETWORKS
 from gantrain.networks.init import INIT
 from gantrain.networks.layers import NORM, OUTPUT_RANGE
+from gantrain.quality import check_metric
 
 MIXING = {name for name, norm in NORM.items() if norm.mixes_samples}  # batch norm
 
@@ -73,6 +75,8 @@ def check(cfg: DictConfig, chosen: Collection[str] = ()) -> dict[str, Any]:
         raise GantrainError(
             "model.init", f"no such initialisation: '{cfg.model.init}'", f"choices: {', '.join(INIT)}"
         )
+    check_metric(cfg.metrics.best)
+    check_params(OmegaConf.to_container(cfg.doctor.params), cfg.doctor.ignore)  # type: ignore[arg-type]
     facts = facts_of_config(cfg, targets, chosen)
     refuse(facts)
     return facts

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from hydra import main as hydra_main
 from hydra._internal.utils import get_args_parser
@@ -22,126 +20,10 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gantrain import __version__
-from gantrain.compose import CONFIG_NAME, beside, check_overrides, explain
-from gantrain.config import LARGEST_SEED
+from gantrain.arguments import COMMANDS, parser_of
+from gantrain.compose import CONFIG_NAME, beside, check_overrides, explain, opened
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, of_the_file_system
 from gantrain.keys import config_dir
-
-Arguments = argparse.Namespace
-
-
-def _resume(arguments: Arguments) -> None:
-    from gantrain.commands.resume import resume
-
-    resume(arguments.run, arguments.overrides)
-
-
-def _sample(arguments: Arguments) -> None:
-    from gantrain.commands.sample import sample
-
-    options = {key: value for key, value in vars(arguments).items() if key not in ("command", "run")}
-    sample(arguments.run, **options)
-
-
-def _inspect(arguments: Arguments) -> None:
-    from gantrain.commands.inspect import inspect
-
-    inspect(arguments.overrides, arguments.out, arguments.config_dir)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-_count.__name__ = "positive whole number"  # argparse names the type by this
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if abs(value) > LARGEST_SEED:
-        raise ValueError
-    return value
-
-
-_seed.__name__ = "whole number up to 2^62"
-
-RUN = (("run",), {"metavar": "RUN", "help": "a run directory, a checkpoint file, or `latest`"})
-
-
-@dataclass(frozen=True)
-class Command:
-    """A word in argv[1]: what it does and the arguments argparse is to read."""
-
-    run: Callable[[Arguments], None]
-    help: str
-    arguments: tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
-
-
-COMMANDS = {
-    "resume": Command(
-        _resume,
-        "go on exactly where RUN stopped, with RUN's own saved config",
-        (RUN, (("overrides",), {"nargs": "*", "metavar": "key=value", "help": "e.g. train.steps=4000"})),
-    ),
-    "sample": Command(
-        _sample,
-        "draw pictures with RUN's averaged generator",
-        (
-            RUN,
-            (
-                ("-n", "--count"),
-                {"type": _count, "default": 64, "help": "how many pictures, or rows of a walk (64)"},
-            ),
-            (("--seed",), {"type": _seed, "default": 0, "help": "same seed, same pictures (0)"}),
-            (
-                ("--format",),
-                {
-                    "choices": ("grid", "png", "npz"),
-                    "default": "grid",
-                    "help": "one grid, single files, or an array",
-                },
-            ),
-            (
-                ("--walk",),
-                {"type": _count, "metavar": "FRAMES", "help": "a grid of walks from one picture to another"},
-            ),
-            (("--class",), {"dest": "label", "metavar": "K", "help": "only this class, by number or name"}),
-            (("--out",), {"type": Path, "metavar": "DIR", "help": "where to (RUN/samples/drawn)"}),
-            (("--device",), {"default": "auto", "help": "auto, cpu, cuda or mps"}),
-        ),
-    ),
-    "inspect": Command(
-        _inspect,
-        "what the data is, before a run is paid for",
-        (
-            (
-                ("overrides",),
-                {"nargs": "*", "metavar": "key=value", "help": "e.g. data=folder data.root=DIR"},
-            ),
-            (("--config-dir",), {"metavar": "DIR", "help": "a folder of options of your own"}),
-            (
-                ("--out",),
-                {"type": Path, "metavar": "FILE", "help": "where the preview goes (outputs/inspect/...png)"},
-            ),
-        ),
-    ),
-}
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise GantrainError(self.prog, message, f"{self.prog} --help lists what it takes")
-
-
-def _parser(name: str) -> argparse.ArgumentParser:
-    command = COMMANDS[name]
-    parser = _Parser(prog=f"gantrain {name}", description=command.help)
-    for flags, options in command.arguments:
-        parser.add_argument(*flags, **options)
-    return parser
 
 
 def _version() -> None:
@@ -166,6 +48,7 @@ def _train() -> None:
                 raise  # the others still run; Hydra raises the first one when all are done
             failed.append(error)  # raised here, Hydra would print a line of its own about it
 
+    sys.argv[1:] = opened(sys.argv[1:])
     job()
     if failed:
         raise failed[0]
@@ -210,7 +93,7 @@ def _dispatch(argv: Sequence[str]) -> None:
     if first == "--version":
         _version()
     elif first in COMMANDS:
-        arguments = _parser(first).parse_args(argv[1:])
+        arguments = parser_of(first).parse_args(argv[1:])
         COMMANDS[first].run(arguments)
     elif first and first[0].isalpha() and "=" not in first:
         close = difflib.get_close_matches(first, COMMANDS, 1, 0.5)

@@ -23,6 +23,7 @@ from gantrain.keys import GROUPS, config_dir, flatten, options_of, unknown_key
 
 CONFIG_NAME = "train"
 OPTIONAL = ("experiment", "sweep")
+OPEN = "doctor.params."
 SEARCH_PATH = "hydra.searchpath"
 
 OmegaConf.register_new_resolver("gantrain_id", lambda: secrets.token_hex(2), use_cache=True, replace=True)
@@ -37,7 +38,7 @@ def composed(overrides: Sequence[str] = ()) -> DictConfig:
     check_overrides(overrides)
     try:
         with initialize_config_dir(config_dir(), version_base="1.3"):
-            return compose(CONFIG_NAME, list(overrides))
+            return compose(CONFIG_NAME, opened(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, overrides) from error
 
@@ -45,6 +46,11 @@ def composed(overrides: Sequence[str] = ()) -> DictConfig:
 def beside(folder: str | None) -> list[str]:
     """The override that does what --config-dir does: another folder of options beside gantrain's."""
     return [] if folder is None else [f"{SEARCH_PATH}=['file://{Path(folder).resolve()}']"]
+
+
+def opened(overrides: Sequence[str]) -> list[str]:
+    """`doctor.params` is empty until somebody sets a threshold: Hydra then wants ++ in front."""
+    return [f"++{override}" if override.startswith(OPEN) else override for override in overrides]
 
 
 def check_overrides(overrides: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The configuration's skeleton: types, ranges, and every combination that is refused or warned about.
+"""The configuration's skeleton, and every combination that is refused or warned about.
 
 No torch here, so that a misspelt key is answered at once. Components (networks, losses, ...) are `_target_`
 nodes whose constructor is the schema: see signatures.py.
@@ -11,105 +11,23 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gantrain.errors import GantrainError
 from gantrain.keys import COMPONENTS, GROUPS, NETWORKS, options_of, unknown_key
-
-
-def _at_least(section: str, key: str, value: float, least: float, remedy: str) -> None:
-    if not value >= least:  # so that nan is refused as well
-        raise GantrainError(f"{section}.{key}", f"must be {least} or more, got {value}", remedy)
-
-
-@dataclass
-class TrainSection:
-    steps: int = 1600
-    batch_size: int = 32
-
-    def __post_init__(self) -> None:
-        _at_least("train", "steps", self.steps, 1, "train.steps=1600")
-        _at_least("train", "batch_size", self.batch_size, 1, "train.batch_size=32")
-
-
-@dataclass
-class EmaSection:
-    half_life_images: float = 10_000.0
-
-    def __post_init__(self) -> None:
-        _at_least("ema", "half_life_images", self.half_life_images, 0, "ema.half_life_images=0 turns it off")
-
-
-@dataclass
-class TrackingSection:
-    every: int = 50
-    samples_every: int = 500
-    samples: int = 64
-
-    def __post_init__(self) -> None:
-        for key in ("every", "samples_every", "samples"):
-            _at_least("tracking", key, getattr(self, key), 1, f"tracking.{key}=50")
-
-
-@dataclass
-class CheckpointSection:
-    every: int = 500
-    keep: int = 2
-
-    def __post_init__(self) -> None:
-        _at_least("checkpoint", "every", self.every, 1, "checkpoint.every=500")
-        _at_least("checkpoint", "keep", self.keep, 1, "checkpoint.keep=2")
-
-
-AUTO = "auto"
-DECIDED = {
-    "precision": ("fp32", "bf16"),
-    "memory_format": ("contiguous", "channels_last"),
-    "compile": ("none", "cudagraphs"),
-}
-"""The keys of `runtime` that the machine decides unless they are given: see runtime.py."""
-
-
-@dataclass
-class RuntimeSection:
-    device: str = AUTO
-    precision: str = AUTO
-    memory_format: str = AUTO
-    compile: str = AUTO
-    threads: int = 0
-    deterministic: bool = False
-
-    def __post_init__(self) -> None:
-        for key, values in DECIDED.items():
-            if (given := getattr(self, key)) not in (AUTO, *values):
-                choices = ", ".join(f"runtime.{key}={value}" for value in (AUTO, *values))
-                raise GantrainError(f"runtime.{key}", f"no such choice: '{given}'", f"choose one: {choices}")
-        _at_least("runtime", "threads", self.threads, 0, "runtime.threads=0 leaves the number to PyTorch")
-
-
-@dataclass
-class ModeSection:
-    mode: str = MISSING
-
-
-@dataclass
-class PaddingSection:
-    mode: str = MISSING
-    stem: bool = False
-
-
-@dataclass
-class ConditionSection:
-    kind: str = "none"
-    embedding_dim: int = 16
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("none", "class"):
-            raise GantrainError(
-                "condition.kind", f"no such kind: '{self.kind}'", "condition=none or condition=class"
-            )
-        _at_least("condition", "embedding_dim", self.embedding_dim, 1, "condition.embedding_dim=16")
+from gantrain.sections import (
+    CheckpointSection,
+    ConditionSection,
+    DoctorSection,
+    EmaSection,
+    MetricsSection,
+    ModeSection,
+    PaddingSection,
+    RuntimeSection,
+    TrackingSection,
+    TrainSection,
+)
 
 
 @dataclass
@@ -121,6 +39,8 @@ class Config:
     ema: EmaSection = field(default_factory=EmaSection)
     tracking: TrackingSection = field(default_factory=TrackingSection)
     checkpoint: CheckpointSection = field(default_factory=CheckpointSection)
+    metrics: MetricsSection = field(default_factory=MetricsSection)
+    doctor: DoctorSection = field(default_factory=DoctorSection)
     runtime: RuntimeSection = field(default_factory=RuntimeSection)
     upsample: ModeSection = field(default_factory=ModeSection)
     downsample: ModeSection = field(default_factory=ModeSection)

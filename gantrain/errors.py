@@ -48,6 +48,12 @@ class NonFiniteError(GantrainError):
     exit_code = NON_FINITE
 
 
+class FoundError(GantrainError):
+    """The doctor was asked to be strict, and found something."""
+
+    exit_code = NON_FINITE
+
+
 class Interrupted(KeyboardInterrupt):
     """SIGINT or SIGTERM after the checkpoint was written; a KeyboardInterrupt, so that a sweep ends too."""
 

@@ -11,6 +11,8 @@ from gantrain.errors import GantrainError
 
 CONFIG, SUMMARY, METRICS, LOG = "config.yaml", "summary.json", "metrics.jsonl", "train.log"
 SAMPLES, CHECKPOINTS, TENSORBOARD, LOCK = "samples", "checkpoints", "tensorboard", ".lock"
+FINDINGS, SIGNALS, EVALUATIONS, REPORT = "findings.jsonl", "signals.jsonl", "evaluations.jsonl", "report.md"
+EXHIBITS = "findings"  # the pictures that show what was found
 
 
 def numbered(folder: Path, ending: str) -> list[Path]:
@@ -44,9 +46,14 @@ def write_atomically(path: Path, text: str) -> None:
 
 def update_summary(run: Path, **values: Any) -> None:
     """Changes the named entries of summary.json."""
+    write_atomically(run / SUMMARY, json.dumps(read_summary(run) | values, indent=2) + "\n")
+
+
+def read_summary(run: Path) -> dict[str, Any]:
+    """summary.json; empty where there is none yet."""
     path = run / SUMMARY
-    summary = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    write_atomically(path, json.dumps(summary | values, indent=2) + "\n")
+    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return summary
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -58,6 +65,18 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return rows
+
+
+def drop_rows_after(path: Path, step: int) -> None:
+    """What a killed run wrote after its last checkpoint is trained, and written, again."""
+    if path.is_file():
+        kept = [row for row in read_rows(path) if row["step"] <= step]
+        write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
+
+
+def append_row(path: Path, row: dict[str, Any]) -> None:
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
 
 
 def find_run(name: str) -> tuple[Path, Path | None]:

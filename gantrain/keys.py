@@ -15,8 +15,6 @@ GROUPS = (*COMPONENTS, "model", "upsample", "downsample", "padding", "condition"
 
 # Keys whose work is still to come: refused by name rather than silently accepted.
 LATER = {
-    "metrics": "quality metrics",
-    "doctor": "the doctor",
     "runtime.devices": "training on more than one device",
 }
 
@@ -32,8 +30,15 @@ GIVEN = {
 # A resume may change these: they cannot change what is computed at a given step.
 RESUMABLE = (
     "train.steps",
+    "train.stop_when_worse",
     "tracking",
     "checkpoint",
+    "metrics.every",
+    "metrics.count",
+    "metrics.best",
+    "metrics.patience",
+    "metrics.inception_weights",
+    "doctor",
     "runtime.device",
     "runtime.memory_format",
     "runtime.compile",

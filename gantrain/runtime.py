@@ -14,8 +14,8 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from gantrain.config import AUTO
 from gantrain.errors import GantrainError
+from gantrain.sections import AUTO
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

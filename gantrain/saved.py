@@ -12,9 +12,10 @@ from yaml import YAMLError
 
 from gantrain import files
 from gantrain.build import DataFacts
-from gantrain.config import AUTO, DECIDED
+from gantrain.config import SECTIONS
 from gantrain.errors import GantrainError
 from gantrain.keys import RESUMABLE, flatten, within
+from gantrain.sections import AUTO, DECIDED
 
 FACTS = "facts"  # of the data, in config.yaml beside what was composed
 
@@ -39,8 +40,11 @@ def saved_config(run: Path) -> tuple[DictConfig, DataFacts]:
     try:
         saved = plain(OmegaConf.load(run / files.CONFIG))  # type: ignore[arg-type]
         facts = saved.pop(FACTS)
-        if missing := sorted(DECIDED.keys() - saved["runtime"].keys()):
-            reason = f"was written by an earlier version of gantrain: no runtime.{missing[0]}"
+        expected = {*SECTIONS, *(f"runtime.{key}" for key in DECIDED)}
+        if missing := sorted(
+            key for key in expected if OmegaConf.select(OmegaConf.create(saved), key) is None
+        ):
+            reason = f"was written by an earlier version of gantrain: no {missing[0]}"
             raise GantrainError(str(run / files.CONFIG), reason, "sample and resume it with that version")
         return OmegaConf.create(saved), DataFacts(**facts | {"class_names": tuple(facts["class_names"])})
     except GantrainError:

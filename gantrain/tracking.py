@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from omegaconf import OmegaConf
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch.utils.tensorboard.summary import hparams
 from tqdm import tqdm
 
 from gantrain import files, pictures
+from gantrain.checkpoint import Checkpoints
 from gantrain.keys import flatten, within
 from gantrain.train.cadence import is_due
 from gantrain.train.state import TrainingState
@@ -45,7 +47,7 @@ LAYOUT = {
         "gradient norms": ["Multiline", ["grad_norm/g", "grad_norm/d"]],
     }
 }
-NOT_HYPERPARAMETERS = ("augment", "checkpoint", "facts", "runtime", "tracking")
+NOT_HYPERPARAMETERS = ("checkpoint", "doctor", "facts", "metrics", "runtime", "tracking")
 HPARAM_METRICS = ("loss/d", "loss/g", "d/real", "d/fake")  # every run lists the same columns
 IN_BAR = {"loss_d": "D", "loss_g": "G", "d_real": "D(x)", "d_fake": "D(G(z))"}
 
@@ -88,7 +90,7 @@ class Tracker:
         self.total = config["train"]["steps"]
         self.every, self.samples_every = config["tracking"]["every"], config["tracking"]["samples_every"]
         self.last_seconds, self.last_images = state.seconds, state.images
-        self._drop_rows_after(state.step)
+        files.drop_rows_after(run / files.METRICS, state.step)
         self.rows = open(run / files.METRICS, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
         # purge_step from the first run on: TensorBoard's loader ignores the first start of a run
         self.writer = SummaryWriter(str(run / files.TENSORBOARD), purge_step=state.step)
@@ -96,6 +98,8 @@ class Tracker:
             self._introduce(config, real)
         self.bar = tqdm(total=self.total, initial=state.step, unit="step", disable=None, dynamic_ncols=True)
         self.latest: dict[str, float] = {}
+        self.metrics: dict[str, float] = {}  # the newest of each
+        self.waiting: dict[str, float] = {}  # for the next row
 
     def _introduce(self, config: dict[str, Any], real: Tensor) -> None:
         self.writer.add_custom_scalars(LAYOUT)
@@ -106,12 +110,6 @@ class Tracker:
         assert events is not None
         for summary in hparams(hyperparameters(config), dict.fromkeys(HPARAM_METRICS, 0.0))[:2]:
             events.add_summary(summary)
-
-    def _drop_rows_after(self, step: int) -> None:
-        """What a killed run logged after its last checkpoint is trained, and logged, again."""
-        path = self.run / files.METRICS
-        rows = files.read_rows(path)
-        files.write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step))
 
     def after_step(self, state: TrainingState) -> None:
         self.bar.update()
@@ -131,7 +129,8 @@ class Tracker:
         values = {"images_per_second": round(images / max(seconds, 1e-9), 1)}
         values |= state.averages.take() | state.schedule_stats
         values |= {f"lr_{player[0]}": o.param_groups[0]["lr"] for player, o in state.optimisers.items()}
-        self.rows.write(json.dumps(clock | values) + "\n")
+        self.rows.write(json.dumps(clock | values | self.waiting) + "\n")
+        self.waiting = {}
         self.rows.flush()
         for name, value in values.items():
             self.writer.add_scalar(TAGS.get(name, f"schedule/{name}"), value, state.step)
@@ -144,6 +143,25 @@ class Tracker:
         pictures.save(picture, self.run / files.SAMPLES / f"{state.step:08d}.png")
         self.writer.add_image("samples/ema", picture, state.step)
 
+    def add(self, values: dict[str, float], step: int) -> None:
+        """Metrics: in TensorBoard now, and in the row of this step, or else the next one."""
+        self.scalars("metrics", values, step)
+        self.waiting |= values
+        self.metrics |= values
+
+    def scalars(self, room: str, values: dict[str, float], step: int) -> None:
+        """Numbers of another observer, under `room/` in TensorBoard."""
+        for name, value in values.items():
+            self.writer.add_scalar(f"{room}/{name}", value, step)
+
+    def note(self, tag: str, text: str, step: int) -> None:
+        """Markdown in TensorBoard's page of texts."""
+        self.writer.add_text(tag, text, step)
+
+    def picture(self, tag: str, picture: Tensor, step: int) -> None:
+        """uint8 C x H x W in TensorBoard's page of pictures."""
+        self.writer.add_image(tag, picture, step)
+
     def flush(self) -> None:
         """Together with a checkpoint: what TensorBoard still holds in memory would be lost by a kill."""
         self.writer.flush()
@@ -154,23 +172,33 @@ class Tracker:
         self.writer.close()
 
 
-class SummaryKeeper:
-    """Brings summary.json up to date and flushes the tracker at every checkpoint."""
+class Witness(Protocol):
+    """An observer that has something to say in summary.json."""
 
-    def __init__(self, run: Path, tracker: Tracker, every: int, total: int) -> None:
-        self.run, self.tracker, self.every, self.total = run, tracker, every, total
+    def summary(self) -> dict[str, Any]: ...
+
+
+class SummaryKeeper:
+    """Brings summary.json up to date and flushes the tracker after every checkpoint."""
+
+    def __init__(
+        self, run: Path, tracker: Tracker, checkpoints: Checkpoints, witnesses: Sequence[Witness] = ()
+    ) -> None:
+        self.run, self.tracker, self.checkpoints, self.witnesses = run, tracker, checkpoints, witnesses
 
     def after_step(self, state: TrainingState) -> None:
-        if is_due(state.step, self.every, self.total):
+        if state.step == self.checkpoints.saved:
             self.write(state, "running")
 
     def write(self, state: TrainingState, status: str) -> None:
         self.tracker.flush()
+        said = [witness.summary() for witness in self.witnesses]
         files.update_summary(
             self.run,
             status=status,
             step=state.step,
             images=state.images,
             seconds=round(state.seconds, 3),
-            metrics=self.tracker.latest,
+            metrics=self.tracker.latest | self.tracker.metrics,
+            **{key: value for summary in said for key, value in summary.items()},
         )

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-TINY = ("model.width=4", "train.batch_size=8", "tracking.every=2", "tracking.samples=4")
+UNATTENDED = ("doctor.enabled=false", "metrics.every=0")
+TINY = ("model.width=4", "train.batch_size=8", "tracking.every=2", "tracking.samples=4", *UNATTENDED)
 
 
 @dataclass

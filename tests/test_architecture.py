@@ -15,15 +15,22 @@ PACKAGE = ROOT / "gantrain"
 # From the ground up. A module imports from lower floors and from its own room, never from the room next door.
 FLOORS = (
     ("gantrain", "errors", "console", "train.cadence"),
-    ("sizes", "files", "keys", "losses", "train.schedule"),
-    ("networks", "data", "config", "compose", "signatures", "process"),
+    ("sizes", "files", "keys", "losses", "train.schedule", "doctor.rule"),
+    ("doctor.advice",),
+    ("doctor.rules",),
+    ("sections",),
+    ("networks", "augment", "data", "config", "compose", "signatures", "process"),
     ("runtime",),
     ("train.step", "train.ema", "train.alarm", "train.graphs"),
     ("train.state", "pictures"),
-    ("train.loop", "checkpoint", "tracking"),
+    ("train.loop", "checkpoint", "metrics"),
+    ("doctor",),
+    ("tracking",),
+    ("quality",),
     ("build",),
     ("checks", "saved"),
     ("commands",),
+    ("arguments",),
     ("cli",),
     ("__main__",),
 )
@@ -31,12 +38,13 @@ FLOORS = (
 SECLUDED = {
     "networks": {"errors", "sizes"},
     "losses": {"errors"},
+    "augment": {"errors"},
     "train.schedule": {"errors"},
 }
 # Start-up, help and the errors of a configuration come from these.
 WITHOUT_TORCH = (
-    *("gantrain", "__main__", "cli", "compose", "config", "console", "errors", "files", "keys"),
-    *("signatures", "sizes", "train.cadence", "train.schedule"),
+    *("gantrain", "__main__", "arguments", "cli", "compose", "config", "console", "errors", "files", "keys"),
+    *("sections", "signatures", "sizes", "train.cadence", "train.schedule"),
 )
 HEAVY = {"torch", "torchvision", "tensorboard", "sklearn"}
 INSTANTIATES = ("build",)

@@ -14,11 +14,11 @@ from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
 from gantrain import files, runtime
-from gantrain.config import DECIDED
 from gantrain.losses.adversarial import BCE
 from gantrain.losses.penalties import Penalty
 from gantrain.networks.latent import Normal
 from gantrain.runtime import Precision
+from gantrain.sections import DECIDED
 from gantrain.train.schedule import Alternating, Joint, Schedule, Tutorial
 from gantrain.train.step import Players, Round, Rules, gradients
 

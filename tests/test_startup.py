@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gantrain import __version__
-from gantrain.cli import COMMANDS
+from gantrain.arguments import COMMANDS
 from gantrain.keys import GROUPS, config_dir
 
 # Runs one command line and tells on the last line of stdout whether torch was imported on the way.

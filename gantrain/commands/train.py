@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Collection
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from gantrain import __version__, build, checkpoint, checks, files, pictures, runtime
 from gantrain.checkpoint import Checkpoints
-from gantrain.config import DECIDED, refuse, warnings
+from gantrain.config import refuse, warnings
 from gantrain.console import log, speaking
 from gantrain.data.store import ImageSet
+from gantrain.doctor.attend import SHORTEST_JUDGED, Doctor, Eyes
 from gantrain.errors import NonFiniteError
-from gantrain.process import alone_in, graceful_stop, prepare_process, recording_failure
+from gantrain.process import Stop, alone_in, graceful_stop, prepare_process, recording_failure
+from gantrain.quality import Artist, Quality
 from gantrain.saved import recorded, refuse_other_data, refuse_other_settings, with_decisions_of
+from gantrain.sections import DECIDED
 from gantrain.tracking import FixedNoise, SummaryKeeper, Tracker
-from gantrain.train.loop import Game, run
+from gantrain.train.loop import Game, Observer, run
 from gantrain.train.state import TrainingState
 from gantrain.train.step import Players
 
@@ -84,6 +88,64 @@ def train_in(cfg: DictConfig, directory: Path, facts: dict[str, Any], start_from
     say_goodbye(directory, state)
 
 
+@dataclass(frozen=True)
+class Onlookers:
+    """Who looks on while a run trains, in the order in which they are told of a step."""
+
+    doctor: Doctor | None
+    quality: Quality | None
+    tracker: Tracker
+    checkpoints: Checkpoints
+    keeper: SummaryKeeper
+
+    @property
+    def all(self) -> tuple[Observer, ...]:
+        everybody = (self.doctor, self.quality, self.tracker, self.checkpoints, self.keeper)
+        return tuple(observer for observer in everybody if observer is not None)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The run is to stop before its last step: a signal has come, or it only gets worse."""
+
+    signals: Stop
+    quality: Quality | None
+
+    @property
+    def requested(self) -> bool:
+        return self.signals.requested or (self.quality is not None and self.quality.enough)
+
+
+def onlookers(
+    cfg: DictConfig,
+    directory: Path,
+    state: TrainingState,
+    game: Game,
+    config: dict[str, Any],
+    images: ImageSet,
+) -> Onlookers:
+    total, num_classes = cfg.train.steps, images.num_classes if cfg.condition.kind == "class" else 0
+    latents = pictures.fixed_latents(
+        game.rules.latent, cfg.tracking.samples, num_classes, cfg.seed + 1, state.device
+    )
+    real = pictures.grid(images.images[: cfg.tracking.samples], pictures.columns_for(cfg.tracking.samples))
+    tracker = Tracker(directory, config, state, FixedNoise(*latents), real)
+    checkpoints = Checkpoints(directory, config, cfg.checkpoint.every, cfg.checkpoint.keep, total)
+    judged = total >= SHORTEST_JUDGED
+    measured = 0 < cfg.metrics.every <= total
+    reference = build.make_reference(images, state.device) if judged or measured else None
+    doctor = quality = None
+    if cfg.doctor.enabled:
+        eyes = Eyes(state, game, images, reference if judged else None, cfg.seed)
+        doctor = Doctor(directory, config, eyes, total, tracker)
+    if measured and reference is not None:
+        artist = Artist(game.rules.latent, num_classes, cfg.metrics.count, cfg.seed + 2)
+        quality = Quality(directory, config, artist, reference, checkpoints, tracker, state)
+    witnesses = [witness for witness in (doctor, quality) if witness is not None]
+    keeper = SummaryKeeper(directory, tracker, checkpoints, witnesses)
+    return Onlookers(doctor, quality, tracker, checkpoints, keeper)
+
+
 def play(
     cfg: DictConfig,
     directory: Path,
@@ -93,32 +155,31 @@ def play(
     images: ImageSet,
 ) -> None:
     """Trains with everything that looks on, and saves whatever ends it."""
-    total, every = cfg.train.steps, cfg.checkpoint.every
-    num_classes = images.num_classes if cfg.condition.kind == "class" else 0
-    latents = pictures.fixed_latents(
-        game.rules.latent, cfg.tracking.samples, num_classes, cfg.seed + 1, state.device
-    )
-    real = pictures.grid(images.images[: cfg.tracking.samples], pictures.columns_for(cfg.tracking.samples))
-    checkpoints = Checkpoints(directory, config, every, cfg.checkpoint.keep, total)
-    tracker = Tracker(directory, config, state, FixedNoise(*latents), real)
-    keeper = SummaryKeeper(directory, tracker, every, total)
+    total, who = cfg.train.steps, onlookers(cfg, directory, state, game, config, images)
     try:
         with graceful_stop() as stop:
-            run(state, game, total, (tracker, checkpoints, keeper), stop)
+            if who.doctor is not None and state.step == 0:
+                who.doctor.begin()
+            run(state, game, total, who.all, Ending(stop, who.quality))
+            saved = who.checkpoints.save(state)
             if stop.requested and state.step < total:
-                saved = checkpoints.save(state)
-                keeper.write(state, "interrupted")
+                who.keeper.write(state, "interrupted")
                 raise stop.interruption(
                     f"stopped after step {state.step}; go on with: gantrain resume {directory}", saved
                 )
-        keeper.write(state, "finished")
+        if who.doctor is not None:
+            log.info(who.doctor.close("finished"))
+        who.keeper.write(state, "finished")
     except NonFiniteError as error:
+        if who.doctor is not None:
+            log.info(who.doctor.lost(error))
+            files.update_summary(directory, **who.doctor.summary())
         last = checkpoint.newest(directory)
         raise NonFiniteError(
             error.key, error.reason, f"{error.remedy}; last good checkpoint: {last or 'none yet'}"
         ) from error
     finally:
-        tracker.close()
+        who.tracker.close()
 
 
 def introduce(cfg: DictConfig, images: ImageSet, nets: Players) -> None:
@@ -138,7 +199,7 @@ def introduce(cfg: DictConfig, images: ImageSet, nets: Players) -> None:
             f"{parameter_count(network):,}",
         )
     log.info("choices: %s", ", ".join(f"{key}={value}" for key, value in choices(cfg).items()))
-    batch, per_epoch = cfg.train.batch_size, images.count / cfg.train.batch_size
+    batch, per_epoch = cfg.train.batch_size, images.train_count / cfg.train.batch_size
     log.info(
         "%d steps of %d images, %.1f updates an epoch, %.1f epochs",
         cfg.train.steps, batch, per_epoch, cfg.train.steps / per_epoch,

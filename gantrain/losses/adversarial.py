@@ -9,6 +9,7 @@ so that one which forgets to declare it stops at once as non-finite.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -27,6 +28,8 @@ class AdversarialLoss(ABC):
     logit_is_probability: ClassVar[bool] = (
         False  # D(x) is itself the score, 1 real and 0 fake (least squares)
     )
+    equilibrium: ClassVar[tuple[float, float] | None] = None
+    """(L_D, L_G) where real and fake cannot be told apart; None: no such value, or not known."""
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -43,6 +46,8 @@ class BCE(AdversarialLoss):
     At equilibrium D = 2 ln 2 and G = ln 2.
     """
 
+    equilibrium = (2 * math.log(2), math.log(2))
+
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(-real) + softplus(fake)
 
@@ -56,6 +61,8 @@ class Minimax(BCE):
     Its gradient vanishes exactly where G needs it, when D rejects the fakes: here to see the difference.
     """
 
+    equilibrium = (2 * math.log(2), -math.log(2))
+
     def generator(self, real: Tensor, fake: Tensor) -> Tensor:
         return -softplus(fake)
 
@@ -65,6 +72,7 @@ class LSGAN(AdversarialLoss):
 
     boundary = 0.5
     logit_is_probability = True
+    equilibrium = (0.25, 0.125)
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         return (real - 1).square() / 2 + fake.square() / 2
@@ -74,7 +82,9 @@ class LSGAN(AdversarialLoss):
 
 
 class Hinge(AdversarialLoss):
-    """Hinge loss (Lim & Ye 2017; Miyato et al. 2018, eq. 16-17). At equilibrium D = 2."""
+    """Hinge loss (Lim & Ye 2017; Miyato et al. 2018, eq. 16-17). At equilibrium D = 2 and G = 0."""
+
+    equilibrium = (2.0, 0.0)
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         return relu(1 - real) + relu(1 + fake)
@@ -104,6 +114,7 @@ class Relativistic(AdversarialLoss):
 
     generator_uses_real = True
     boundary = None
+    equilibrium = (math.log(2), math.log(2))
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(fake - real)

@@ -64,6 +64,7 @@ def one_step(state: TrainingState, game: Game) -> None:
     key = phases, game.rules.penalty.weight_at(state.step)
     for stats in state.launch(key, partial(play, state, game, phases), indices):
         state.averages.add(stats)
+        state.vitals.add(stats)
         if game.schedule.review_every and "acc_real" in stats:
             state.review.add({"accuracy": (stats["acc_real"] + stats["acc_fake"]) / 2})
     state.ema.update(state.nets.generator, state.images, state.images - before)

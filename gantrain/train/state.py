@@ -63,6 +63,8 @@ class TrainingState:
     launch: Launch = eagerly
     averages: Averages = field(default_factory=Averages)  # since the last logged row
     review: Averages = field(default_factory=Averages)  # since the schedule's last review
+    vitals: Averages = field(default_factory=Averages)  # since the doctor's last look
+    diary: dict[str, Any] = field(default_factory=dict)  # what observers remember: plain values, by observer
     step: int = 0
     seconds: float = 0.0  # of training, over all resumes
     alarm: Alarm = field(init=False)
@@ -101,6 +103,8 @@ class TrainingState:
             "schedule": dict(self.schedule_stats),
             "averages": self.averages.state_dict(),
             "review": self.review.state_dict(),
+            "vitals": self.vitals.state_dict(),
+            "diary": dict(self.diary),
             "step": self.step,
             "images": self.images,
             "seconds": self.seconds,
@@ -114,6 +118,8 @@ class TrainingState:
         self.schedule_stats = dict(state["schedule"])
         self.averages.load_state_dict(state["averages"], self.device)
         self.review.load_state_dict(state["review"], self.device)
+        self.vitals.load_state_dict(state["vitals"], self.device)
+        self.diary = dict(state["diary"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.alarm.began_after = self.step
         restore_random_state(state["random"], self.noise)  # last: everything above may draw

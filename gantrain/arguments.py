@@ -1,0 +1,197 @@
+"""The commands beside training: the word in argv[1], and the arguments argparse is to read. No torch here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gantrain.config import LARGEST_SEED
+from gantrain.errors import GantrainError
+
+Arguments = argparse.Namespace
+
+
+def _resume(arguments: Arguments) -> None:
+    from gantrain.commands.resume import resume
+
+    resume(arguments.run, arguments.overrides)
+
+
+def _sample(arguments: Arguments) -> None:
+    from gantrain.commands.sample import sample
+
+    options = {key: value for key, value in vars(arguments).items() if key not in ("command", "run")}
+    sample(arguments.run, **options)
+
+
+def _inspect(arguments: Arguments) -> None:
+    from gantrain.commands.inspect import inspect
+
+    inspect(arguments.overrides, arguments.out, arguments.config_dir)
+
+
+def _evaluate(arguments: Arguments) -> None:
+    from gantrain.commands.evaluate import evaluate
+
+    options = {key: value for key, value in vars(arguments).items() if key not in ("command", "run")}
+    evaluate(arguments.run, **options)
+
+
+def _doctor(arguments: Arguments) -> None:
+    from gantrain.commands.doctor import examine, preflight
+
+    if arguments.preflight:
+        preflight(arguments.what, arguments.strict, arguments.config_dir)
+        return
+    if not arguments.what:
+        raise GantrainError("RUN", "is missing", "gantrain doctor latest, or gantrain doctor --preflight")
+    run, *settings = arguments.what
+    examine(run, settings, arguments.strict, arguments.device)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+_count.__name__ = "positive whole number"  # argparse names the type by this
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if abs(value) > LARGEST_SEED:
+        raise ValueError
+    return value
+
+
+_seed.__name__ = "whole number up to 2^62"
+
+RUN = (("run",), {"metavar": "RUN", "help": "a run directory, a checkpoint file, or `latest`"})
+
+
+SEED = (("--seed",), {"type": _seed, "default": 0, "help": "same seed, same pictures (0)"})
+DEVICE = (("--device",), {"default": "auto", "help": "auto, cpu, cuda or mps"})
+CONFIG_DIR = (("--config-dir",), {"metavar": "DIR", "help": "a folder of options of your own"})
+
+
+@dataclass(frozen=True)
+class Command:
+    """A word in argv[1]: what it does and the arguments argparse is to read."""
+
+    run: Callable[[Arguments], None]
+    help: str
+    arguments: tuple[tuple[tuple[str, ...], dict[str, Any]], ...]
+
+
+COMMANDS = {
+    "resume": Command(
+        _resume,
+        "go on exactly where RUN stopped, with RUN's own saved config",
+        (RUN, (("overrides",), {"nargs": "*", "metavar": "key=value", "help": "e.g. train.steps=4000"})),
+    ),
+    "sample": Command(
+        _sample,
+        "draw pictures with RUN's averaged generator",
+        (
+            RUN,
+            (
+                ("-n", "--count"),
+                {"type": _count, "default": 64, "help": "how many pictures, or rows of a walk (64)"},
+            ),
+            SEED,
+            (
+                ("--format",),
+                {
+                    "choices": ("grid", "png", "npz"),
+                    "default": "grid",
+                    "help": "one grid, single files, or an array",
+                },
+            ),
+            (
+                ("--walk",),
+                {"type": _count, "metavar": "FRAMES", "help": "a grid of walks from one picture to another"},
+            ),
+            (("--class",), {"dest": "label", "metavar": "K", "help": "only this class, by number or name"}),
+            (("--out",), {"type": Path, "metavar": "DIR", "help": "where to (RUN/samples/drawn)"}),
+            DEVICE,
+        ),
+    ),
+    "evaluate": Command(
+        _evaluate,
+        "how good RUN's pictures are, against the run's data",
+        (
+            RUN,
+            (("-n", "--count"), {"type": _count, "default": 10_000, "help": "how many to draw (10000)"}),
+            (
+                ("--split",),
+                {
+                    "choices": ("held_out", "train", "all"),
+                    "default": "held_out",
+                    "help": "the real pictures to compare with (held_out)",
+                },
+            ),
+            (
+                ("--images",),
+                {"type": Path, "metavar": "DIR", "help": "judge the pictures in this folder instead"},
+            ),
+            SEED,
+            DEVICE,
+            (
+                ("--inception-weights",),
+                {"type": Path, "metavar": "FILE", "help": "adds the real FID; needs gantrain[fid]"},
+            ),
+            (("--json",), {"action": "store_true", "help": "print JSON"}),
+        ),
+    ),
+    "doctor": Command(
+        _doctor,
+        "what is wrong with RUN, and what to change; or with a run that is only planned",
+        (
+            (
+                ("what",),
+                {
+                    "nargs": "*",
+                    "metavar": "RUN [doctor.key=value]",
+                    "help": "a run directory, a checkpoint file, or `latest`; with --preflight: overrides",
+                },
+            ),
+            (("--preflight",), {"action": "store_true", "help": "before a run, by its overrides"}),
+            (("--strict",), {"action": "store_true", "help": "exit with 3 if a finding is an error"}),
+            DEVICE,
+            CONFIG_DIR,
+        ),
+    ),
+    "inspect": Command(
+        _inspect,
+        "what the data is, before a run is paid for",
+        (
+            (
+                ("overrides",),
+                {"nargs": "*", "metavar": "key=value", "help": "e.g. data=folder data.root=DIR"},
+            ),
+            CONFIG_DIR,
+            (
+                ("--out",),
+                {"type": Path, "metavar": "FILE", "help": "where the preview goes (outputs/inspect/...png)"},
+            ),
+        ),
+    ),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise GantrainError(self.prog, message, f"{self.prog} --help lists what it takes")
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    command = COMMANDS[name]
+    parser = _Parser(prog=f"gantrain {name}", description=command.help)
+    for flags, options in command.arguments:
+        parser.add_argument(*flags, **options)
+    return parser

@@ -1,0 +1,94 @@
+"""gantrain doctor: the findings of a run, or of one that is only planned."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from gantrain import build, checkpoint, checks, files, runtime
+from gantrain.compose import beside, composed
+from gantrain.config import refuse
+from gantrain.doctor.attend import Doctor, Eyes
+from gantrain.doctor.rules import check_params
+from gantrain.errors import FoundError, GantrainError
+from gantrain.process import prepare_process
+from gantrain.saved import plain, recorded, saved_config
+
+
+def examine(name: str, settings: Sequence[str] = (), strict: bool = False, device: str = "auto") -> None:
+    """Prints the findings of a run that is finished, still going, or died, and writes its report.md.
+
+    The numbers that it recorded are judged again, and its newest checkpoint is looked at.
+
+    Args:
+        name: run directory, checkpoint file or `latest`.
+        settings: doctor.key=value, instead of the run's own.
+
+    Raises:
+        GantrainError: no such run.
+        FoundError: `strict`, and a finding is an error.
+    """
+    run, chosen = files.find_run(name)
+    cfg, _ = saved_config(run)
+    for setting in settings:
+        change(cfg, setting)
+    check_params(plain(cfg)["doctor"]["params"], cfg.doctor.ignore)
+    cfg.runtime.device = device
+    runtime.check_device(device)
+    doctor = attending(cfg, run, chosen or checkpoint.newest(run))
+    doctor.replay(files.read_rows(run / files.SIGNALS))
+    status = files.read_summary(run).get("status", "unknown")
+    conclude(doctor, doctor.close(status), strict)
+
+
+def preflight(overrides: Sequence[str], strict: bool = False, config_dir: str | None = None) -> None:
+    """Prints what can be said before a run is paid for: of its configuration, and of its untrained generator.
+
+    Raises:
+        GantrainError: the configuration is refused.
+        FoundError: `strict`, and a finding is an error.
+    """
+    cfg = checks.resolved(composed([*overrides, *beside(config_dir)]))
+    facts = checks.check(cfg)
+    with tempfile.TemporaryDirectory() as nowhere:
+        doctor = attending(cfg, Path(nowhere), None, facts)
+        doctor.begin()
+        conclude(doctor, doctor.report("planned"), strict)
+
+
+def attending(cfg: DictConfig, run: Path, start: Path | None, facts: dict[str, Any] | None = None) -> Doctor:
+    """A doctor who says nothing by itself, at a run as its checkpoint `start` has it (None: untrained)."""
+    prepare_process(cfg)
+    build.find_user_classes()
+    device = runtime.choose_device(cfg.runtime.device)
+    runtime.settle(cfg, device)
+    images = build.load_data(cfg)
+    if facts is not None:
+        refuse(facts | checks.facts_of_data(build.DataFacts.of(images)))
+    state, game = build.assemble(cfg, images, device)
+    if start is not None:
+        checkpoint.restore(state, checkpoint.load(start), start)
+        state.diary = {}  # its numbers are judged again
+    config = recorded(cfg, build.DataFacts.of(images))
+    eyes = Eyes(state, game, images, build.make_reference(images, device), cfg.seed)
+    return Doctor(run, config, eyes, cfg.train.steps, silent=True)
+
+
+def conclude(doctor: Doctor, report: str, strict: bool) -> None:
+    print(report)
+    found = [finding for finding in doctor.watch.active if finding["severity"] in ("error", "fatal")]
+    if strict and found:
+        first = next((finding for finding in found if finding["primary"]), found[0])
+        raise FoundError(first["rule"], first["message"], f"try: {' '.join(first['remedy'])}")
+
+
+def change(cfg: DictConfig, setting: str) -> None:
+    """Applies one doctor.key=value."""
+    key, equals, _ = setting.partition("=")
+    if not equals or not key.startswith("doctor."):
+        raise GantrainError(setting, "is not a setting of the doctor", "e.g. doctor.ignore=[GD301]")
+    OmegaConf.update(cfg, key, OmegaConf.select(OmegaConf.from_dotlist([setting]), key), force_add=True)

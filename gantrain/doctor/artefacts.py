@@ -1,0 +1,185 @@
+"""Rules about marks in the pictures: lattices, blur, borders, speckle."""
+
+from __future__ import annotations
+
+from gantrain.doctor.advice import remedies
+from gantrain.doctor.common import (
+    ANY_PRECISION,
+    PRECISE,
+    UPSAMPLES,
+    VARIED,
+    VENDI_MIN,
+    against,
+    at_least,
+    highest,
+    lowest,
+    percent,
+    usual,
+)
+from gantrain.doctor.rule import Examination, Hit, Params, Rule, Threshold
+
+# ---- GD301, GD302: spectra -------------------------------------------------------------------------------
+
+
+def checkerboard(at: Examination, params: Params) -> Hit | None:
+    """The period whose frequencies stand out most, above what the real pictures have there."""
+    bounds = {period: highest(at.nulls[f"lattice_{period}"], params["excess"]) for period in (2, 4)}
+    period = max(bounds, key=lambda period: at.get(f"lattice_{period}") - bounds[period])
+    value, null = at.get(f"lattice_{period}"), at.nulls[f"lattice_{period}"]
+    if value <= bounds[period]:
+        return None
+    message = (
+        f"a pattern of period {period} stands out {10 ** (value - null.mean):.2g} times as much as in real "
+        f"pictures (log10 {value:.2f}, real {usual(null)})"
+    )
+    evidence = [against(at, f"lattice_{period}", bounds[period])]
+    if at.has("phase_energy") and "phase_energy" in at.nulls:  # the second witness
+        evidence.append(
+            against(at, "phase_energy", highest(at.nulls["phase_energy"], params["phase_excess"]))
+        )
+    return Hit("warning", message, tuple(evidence))
+
+
+GD301 = Rule(
+    id="GD301",
+    title="Checkerboard",
+    severities=("warning",),
+    tier="T2",
+    needs=("lattice_2", "lattice_4"),
+    uses=("phase_energy", "vendi_ratio", "precision"),
+    nulls=("lattice_2", "lattice_4"),
+    requires=(UPSAMPLES, VARIED, PRECISE),
+    thresholds={
+        "excess": Threshold(0.4, "log10 of the power at the lattice's frequencies, above the real pictures'"),
+        "phase_excess": Threshold(0.04, "of phase_energy, a second witness, above the real pictures'"),
+        "vendi_min": VENDI_MIN,
+        "precision_min": ANY_PRECISION,
+    },
+    test=checkerboard,
+    silenced_by=("GD201",),
+    why="The upsampling layers make neighbouring pixels by different weights, and every doubling leaves "
+    "its period in the picture (Odena et al. 2016). Training hides it on average, but not in each picture.",
+    remedies=remedies("GD301"),
+    picture="spectrum",
+)
+
+
+def too_smooth(at: Examination, params: Params) -> Hit | None:
+    value, null = at.get("detail"), at.nulls["detail"]
+    bound = lowest(null, params["loss_min"])
+    if value >= bound:
+        return None
+    message = (
+        f"the finest detail has {10**-value:.2g} times less energy than in real pictures (log10 "
+        f"{value:.2f}, real {usual(null)})"
+    )
+    return Hit("info", message, (against(at, "detail", bound),))
+
+
+GD302B = Rule(
+    id="GD302b",
+    title="Too smooth",
+    severities=("info",),
+    tier="T2",
+    needs=("detail",),
+    uses=("vendi_ratio",),
+    nulls=("detail",),
+    requires=(VARIED,),
+    thresholds={
+        "loss_min": Threshold(0.7, "log10 of the energy lost in the top quarter of frequencies"),
+        "vendi_min": VENDI_MIN,
+    },
+    test=too_smooth,
+    silenced_by=("GD201",),
+    why="Bilinear upsampling cannot make the finest detail, and a young generator has not learnt it yet. "
+    "Such pictures look soft, and distances on pixels do not mind.",
+    remedies=remedies("GD302b"),
+    picture="spectrum",
+)
+
+# ---- GD303, GD304: places --------------------------------------------------------------------------------
+
+
+def border(at: Examination, params: Params) -> Hit | None:
+    value, null = at.get("border"), at.nulls["border"]
+    bounds = lowest(null, params["contrast"]), highest(null, params["contrast"])
+    if bounds[0] <= value <= bounds[1]:
+        return None
+    message = (
+        f"the outermost ring of pixels has {percent(round(abs(2**value - 1), 2))} "
+        f"{'less' if value < 0 else 'more'} contrast than the third one, compared with real pictures (log2 "
+        f"{value:.2f}, real {usual(null)})"
+    )
+    return Hit("warning", message, (against(at, "border", bounds[value > bounds[1]]),))
+
+
+GD303 = Rule(
+    id="GD303",
+    title="The border is marked",
+    severities=("warning",),
+    tier="T2",
+    needs=("border",),
+    uses=("vendi_ratio", "precision"),
+    nulls=("border",),
+    requires=(
+        at_least("border_flatness", "flatness_min", "the data's own border is flat"),
+        VARIED,
+        PRECISE,
+    ),
+    thresholds={
+        "contrast": Threshold(
+            0.15, "log2 of the ring's contrast over the third one's, against real pictures"
+        ),
+        "flatness_min": Threshold(
+            0.7, "contrast of the real pictures' border over their inside, to be asked"
+        ),
+        "vendi_min": VENDI_MIN,
+        "precision_min": ANY_PRECISION,
+    },
+    test=border,
+    silenced_by=("GD201",),
+    why="Padding with zeros tells the convolutions where the picture ends, and a padded convolution with "
+    "bias answers with its bias there (N0.6). G learns the border as something of its own.",
+    remedies=remedies("GD303"),
+    picture="rings",
+)
+
+
+def speckled(at: Examination, params: Params) -> Hit | None:
+    value, null = at.get("speckle"), at.nulls["speckle"]
+    bound = highest(null, params["share"])
+    if value <= bound:
+        return None
+    message = (
+        f"{percent(value)} of what is constant in real pictures is speckled in the fakes (normal "
+        f"{percent(null.mean)})"
+    )
+    return Hit("warning", message, (against(at, "speckle", bound),))
+
+
+GD304 = Rule(
+    id="GD304",
+    title="Speckle in the background",
+    severities=("warning",),
+    tier="T2",
+    needs=("speckle",),
+    uses=("vendi_ratio", "precision"),
+    nulls=("speckle",),
+    requires=(
+        at_least("quiet_share", "quiet_min", "the data have no constant background"),
+        VARIED,
+        PRECISE,
+    ),
+    thresholds={
+        "share": Threshold(0.1, "of the values at quiet places that deviate by more than 0.2"),
+        "quiet_min": Threshold(0.02, "share of the picture where real ones hardly vary, to be asked"),
+        "vendi_min": VENDI_MIN,
+        "precision_min": ANY_PRECISION,
+    },
+    test=speckled,
+    silenced_by=("GD201",),
+    why="Without convolutions every pixel has weights of its own, and each has to learn its black alone "
+    "(N1.8). Under other networks a background of noise means that G has hardly learnt.",
+    remedies=remedies("GD304"),
+    picture="background",
+)

@@ -1,0 +1,294 @@
+"""Changes of the configuration that a remedy is made of, as functions of its facts. No torch here.
+
+A change is a mapping of configuration keys, or groups, to values; it is empty where it makes no sense. None
+leads to a combination that config.REFUSALS refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gantrain.doctor.rule import Facts
+
+Change = dict[str, Any]
+
+
+class Usual(NamedTuple):
+    """Learning rates that train a GAN with one kind of optimiser: of D, of G, and the range around them."""
+
+    lr_d: float
+    lr_g: float
+    lowest: float
+    highest: float = 1e-3
+
+
+USUAL_RATES = {"Adam": Usual(2e-4, 2e-4, 1e-4), "RMSprop": Usual(5e-5, 5e-5, 2e-5)}  # N0.1; WGAN, algorithm 1
+TWO_TIME_SCALES = (4e-4, 1e-4)  # of D and G, Adam without momentum (N0.2)
+LEAST_PACE, MOST_PACE = 0.5, 8.0  # of D's rate times steps over G's
+SURE_PACE = 4.0  # above which it is D's pace that made G's gradient vanish
+HIGH_FOR_A_CRITIC = 1e-3
+PER_SAMPLE = {"R1": 1.0, "R1R2": 1.0, "WGANGP": 10.0, "DRAGAN": 10.0}  # penalty -> its usual weight
+
+SCHEDULES = ("Alternating", "Tutorial", "Joint", "Adaptive")
+
+# What the facts say once an option is chosen.
+OPTIONS: dict[tuple[str, str], Change] = {
+    ("loss", "bce"): {"loss": "BCE"},
+    ("loss", "lsgan"): {"loss": "LSGAN"},
+    ("penalty", "clip"): {"penalty": "Clip"},
+    ("penalty", "r1"): {"penalty": "R1"},
+    ("penalty", "wgan_gp"): {"penalty": "WGANGP"},
+    ("schedule", "alternating"): {"schedule": "Alternating"},
+    ("schedule", "shared"): {"schedule": "Joint", "schedule.entangled": False},
+    ("condition", "class"): {"condition.kind": "class"},
+    ("upsample", "nearest"): {"upsample.mode": "nearest"},
+    ("upsample", "bilinear"): {"upsample.mode": "bilinear"},
+    ("padding", "reflect"): {"padding.mode": "reflect"},
+    ("padding", "replicate"): {"padding.mode": "replicate"},
+    ("downsample", "stride"): {"downsample.mode": "stride"},
+}
+
+
+def in_place(facts: Facts, key: str, value: Any) -> bool:
+    """Whether the configuration says so already."""
+    chosen = OPTIONS.get((key, value), {key: value}) if isinstance(value, str) else {key: value}
+    missing = object()
+    return all(facts.get(name, missing) == wanted for name, wanted in chosen.items())
+
+
+def written(value: Any) -> str:
+    """As Hydra reads it: 5e-05, true, null."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(float(f"{value:.3g}")) if isinstance(value, float) else str(value)
+
+
+# ---- What the facts say ----------------------------------------------------------------------------------
+
+
+def number(facts: Facts, key: str, default: float) -> float:
+    """A number of the configuration, or `default` where there is none (in a class of the user's own)."""
+    value = facts.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+
+
+def is_convolutional(facts: Facts) -> bool:
+    return not str(facts.get("model.generator._target_", "")).endswith("mlp.Generator")
+
+
+def is_unbounded(facts: Facts) -> bool:
+    """A critic that nothing keeps from growing."""
+    free = facts.get("penalty") == "Penalty" and facts.get("model.discriminator.norm") != "spectral"
+    return facts.get("loss") == "WGAN" and free
+
+
+def pace(facts: Facts) -> float:
+    """How much faster D learns than G: rates times steps. WGAN's critic is meant to take more steps."""
+    steps = number(facts, "schedule.d_steps", 1) / number(facts, "schedule.g_steps", 1)
+    rates = number(facts, "optim.lr_d", 2e-4) / number(facts, "optim.lr_g", 2e-4)
+    return rates if facts.get("loss") == "WGAN" else rates * steps
+
+
+def rates_are_usual(facts: Facts) -> bool:
+    """Whether both rates, and D's pace, are such as train GANs; of other optimisers nothing is known."""
+    usual = USUAL_RATES.get(str(facts.get("optim")))
+    if usual is None:
+        return True
+    rates = [number(facts, f"optim.{key}", usual.lr_d) for key in ("lr_d", "lr_g")]
+    return (
+        all(usual.lowest <= rate <= usual.highest for rate in rates)
+        and LEAST_PACE <= pace(facts) <= MOST_PACE
+    )
+
+
+# ---- Changes ---------------------------------------------------------------------------------------------
+
+
+def fixed(**change: Any) -> Callable[[Facts], Change]:
+    """The same change whatever the facts."""
+    return lambda facts: change
+
+
+def if_taken(key: str, change: Change) -> Callable[[Facts], Change]:
+    """The change, where the networks take what it sets."""
+    return lambda facts: change if key in facts else {}
+
+
+def known_pair(facts: Facts) -> Change:
+    """The rates that the chosen optimiser is known to work with, and one step each (N0.1, N0.2)."""
+    usual = USUAL_RATES.get(str(facts.get("optim")))
+    if usual is None:
+        return {}
+    without_momentum = facts.get("optim.betas", (0.5,))[0] == 0
+    lr_d, lr_g = TWO_TIME_SCALES if without_momentum else usual[:2]
+    steps = {key: 1 for key in ("schedule.d_steps", "schedule.g_steps") if key in facts}
+    return {"optim.lr_d": lr_d, "optim.lr_g": lr_g} | ({} if facts.get("loss") == "WGAN" else steps)
+
+
+def usual_rates(facts: Facts) -> Change:
+    """The known pair, for rates or a pace that are not usual."""
+    return {} if rates_are_usual(facts) else known_pair(facts)
+
+
+def two_time_scales(facts: Facts) -> Change:
+    """The pair of N0.2, for the optimiser it was made for."""
+    rates = dict(zip(("optim.lr_d", "optim.lr_g"), TWO_TIME_SCALES, strict=True))
+    return rates if facts.get("optim") == "Adam" else {}
+
+
+def normed_generator(facts: Facts) -> Change:
+    """Batch norm in a convolutional generator that has no norm at all."""
+    bare = facts.get("model.generator.norm") == "none" and is_convolutional(facts)
+    return {"model.generator.norm": "batch"} if bare and number(facts, "train.batch_size", 2) > 1 else {}
+
+
+def usual_game(facts: Facts) -> Change:
+    """Usual rates, and the norm that a convolutional generator needs at them."""
+    rates = usual_rates(facts)
+    return rates | normed_generator(facts) if rates else {}
+
+
+def scaled(key: str, factor: float, least: float, most: float) -> Callable[[Facts], Change]:
+    """A number times a factor, where there is one and it stays within least..most."""
+
+    def change(facts: Facts) -> Change:
+        value = factor * number(facts, key, 0)
+        kind = int if isinstance(facts.get(key), int) else float
+        return {key: kind(value)} if least <= value <= most else {}
+
+    return change
+
+
+def slower_both(facts: Facts) -> Change:
+    """A quarter of both rates."""
+    return {
+        key: 0.25 * value for key in ("optim.lr_d", "optim.lr_g") if (value := number(facts, key, 0)) > 1e-5
+    }
+
+
+def penalised(option: str) -> Callable[[Facts], Change]:
+    """A gradient penalty where there is none, with a norm in D that lets it have one (config.REFUSALS)."""
+
+    def change(facts: Facts) -> Change:
+        if facts.get("penalty") != "Penalty":
+            return {}
+        mixes = facts.get("model.discriminator.norm") == "batch"
+        return {"penalty": option} | ({"model.discriminator.norm": "layer"} if mixes else {})
+
+    return change
+
+
+def lighter_penalty(facts: Facts) -> Change:
+    weight = number(facts, "penalty.weight", 0)
+    usual = PER_SAMPLE.get(str(facts.get("penalty")), weight)
+    return {"penalty.weight": usual} if weight > 3 * usual else {}
+
+
+def heavier_penalty(facts: Facts) -> Change:
+    weight = number(facts, "penalty.weight", 0)
+    usual = PER_SAMPLE.get(str(facts.get("penalty")), 0)
+    return {"penalty.weight": 10 * weight} if 0 < weight <= usual else {}
+
+
+def bounded(change: Callable[[Facts], Change]) -> Callable[[Facts], Change]:
+    """The change, for a critic that nothing bounds; with the known rates, where high ones drove it on."""
+
+    def with_rates(facts: Facts) -> Change:
+        if not is_unbounded(facts):
+            return {}
+        rates = [number(facts, f"optim.{key}", 0) for key in ("lr_d", "lr_g")]
+        return change(facts) | (known_pair(facts) if max(rates) >= HIGH_FOR_A_CRITIC else {})
+
+    return with_rates
+
+
+def non_saturating(facts: Facts) -> Change:
+    """BCE instead of minimax; where D is far ahead it would dominate next, so the pace changes as well."""
+    if facts.get("loss") != "Minimax":
+        return {}
+    ahead = pace(facts) > SURE_PACE or not rates_are_usual(facts)
+    return {"loss": "bce"} | (known_pair(facts) if ahead else {})
+
+
+def least_squares(facts: Facts) -> Change:
+    return {"loss": "lsgan"} if facts.get("loss") in ("Minimax", "BCE", "Hinge") else {}
+
+
+def fewer_steps_of_d(facts: Facts) -> Change:
+    return {"schedule.d_steps": 1} if "schedule.d_steps" in facts and facts.get("loss") != "WGAN" else {}
+
+
+def disentangled(facts: Facts) -> Change:
+    """For the entangled step, and for a schedule that is not ours."""
+    sound = facts.get("schedule") in SCHEDULES and not facts.get("schedule.entangled")
+    return {} if sound else {"schedule": "alternating"}
+
+
+def shared(facts: Facts) -> Change:
+    return {"schedule": "shared"} if facts.get("schedule.entangled") else {}
+
+
+def full_precision(facts: Facts) -> Change:
+    return {"runtime.precision": "fp32"} if facts.get("runtime.precision") == "bf16" else {}
+
+
+def all_pictures(facts: Facts) -> Change:
+    return {"train.images": None} if facts.get("train.images") is not None else {}
+
+
+def augmented(facts: Facts) -> Change:
+    return {"augment": "diffaug"} if facts.get("augment._target_") == "torch.nn.Identity" else {}
+
+
+def mirrored(facts: Facts) -> Change:
+    colour = number(facts, "facts.channels", 1) == 3  # letters, digits and the like are grey
+    return {"data.flip": True} if colour and facts.get("data.flip") is False else {}
+
+
+def told_the_class(facts: Facts) -> Change:
+    labelled = number(facts, "facts.num_classes", 0) > 1
+    ours = all(
+        str(facts.get(f"model.{network}._target_", "")).startswith("gantrain.networks.")
+        for network in ("generator", "discriminator")
+    )
+    fits = number(facts, "latent.dim", 0) >= number(facts, "condition.embedding_dim", 16)
+    return {"condition": "class"} if labelled and ours and fits else {}
+
+
+def padded(mode: str) -> Callable[[Facts], Change]:
+    """Another border, where there are convolutions that take it."""
+
+    def change(facts: Facts) -> Change:
+        refused = mode == "reflect" and facts.get("runtime.deterministic")  # no such gradient on CUDA
+        return {} if refused or "model.generator.padding" not in facts else {"padding": mode}
+
+    return change
+
+
+def convolutional(facts: Facts) -> Change:
+    """DCGAN instead of fully connected networks; with a penalty that batch norm in D would not let work."""
+    model = "dcgan_layer_norm" if facts.get("penalty") in PER_SAMPLE else "dcgan"
+    return {} if is_convolutional(facts) else {"model": model} | usual_rates(facts)
+
+
+def strided(facts: Facts) -> Change:
+    return {"downsample": "stride"} if "model.discriminator.downsample" in facts else {}
+
+
+def in_smaller_batches(facts: Facts) -> Change:
+    """As many pictures in batches of 64."""
+    batch, steps = number(facts, "train.batch_size", 64), number(facts, "train.steps", 0)
+    return {"train.batch_size": 64, "train.steps": int(steps * batch // 64)} if batch > 64 else {}
+
+
+def held_out(facts: Facts) -> Change:
+    return {"metrics.held_out": None} if facts.get("metrics.held_out") is not None else {}
+
+
+def measured_on_enough(facts: Facts) -> Change:
+    return {"metrics.count": 1000} if number(facts, "metrics.count", 1000) < 512 else {}
+
+
+def averaged(facts: Facts) -> Change:
+    return {"ema.half_life_images": 10000.0} if number(facts, "ema.half_life_images", 1) == 0 else {}

@@ -1,0 +1,281 @@
+"""The picture that shows a finding, readable without the report beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from gantrain.data.store import to_signed
+from gantrain.doctor.drawing import (
+    FAKE,
+    MARK,
+    REAL,
+    arranged,
+    bars,
+    captioned,
+    curves,
+    enlarged,
+    heat,
+    page,
+)
+from gantrain.metrics import artefacts
+from gantrain.metrics.evaluation import classes_of
+from gantrain.metrics.likeness import PERIODS
+from gantrain.metrics.reference import Reference
+
+LARGE, SMALL = 224, 84  # sides of enlarged pictures
+SHOWN = 6  # pairs, or pictures of a class
+DRAWN_FROM = 512  # fakes at most
+SCALE = (0.02, 0.99)  # quantiles of a spectrum that become the ends of its colours
+
+
+@dataclass(frozen=True)
+class Material:
+    """What evidence is drawn from; where something is missing, so is the picture that needs it.
+
+    fakes: uint8 N x C x H x W, by the averaged generator. train: gives uint8 pictures that D is trained on;
+    asked only for the rule that shows them. history: signals by step, oldest first, each row with its "step".
+    facts: of the run; the names of classes are "facts.class_names".
+    """
+
+    reference: Reference
+    fakes: Tensor | None = None
+    train: Callable[[], Tensor] | None = None
+    history: Sequence[Mapping[str, float]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def exhibit(rule: str, material: Material) -> Tensor | None:
+    """uint8 3 x H x W on the CPU; None where there is nothing to show, or not what it takes."""
+    draw = EXHIBITS.get(rule)
+    made = draw(material) if draw is not None else None
+    return None if made is None else torch.from_numpy(np.array(made)).permute(2, 0, 1).contiguous()
+
+
+# ---- Pictures of pictures --------------------------------------------------------------------------------
+
+
+def spectrum(fakes: Tensor, about: Material) -> Image.Image:
+    """Log power of fakes and reals, the lattice's frequencies ringed; and an example of each."""
+    fakes, real = fakes[:DRAWN_FROM], about.reference.pictures(slice(1)).cpu()[0]
+    powers = {
+        "fakes": artefacts.power_spectrum(to_signed(fakes)),
+        "reals": about.reference.side.spectrum.cpu(),
+    }
+    tiles = []
+    for name, power in powers.items():
+        values = _centred((power + artefacts.SILENCE).log10())
+        low, high = (float(values.quantile(level)) for level in SCALE)
+        shown = enlarged(heat((values - low) / max(high - low, 1e-9)), LARGE)
+        peaks = (f"period {period} {artefacts.lattice_peak(power, period):+.2f}" for period in PERIODS)
+        told = f"log10 above the surroundings: {', '.join(peaks)}"
+        tiles.append(captioned(_ringed(shown, len(values)), f"power by frequency, {name}", told))
+    tiles.append(captioned(enlarged(_most_lattice(fakes), LARGE), "the fake that shows it most"))
+    tiles.append(captioned(enlarged(real, LARGE), "a real picture"))
+    return page("A pattern that repeats every 2 or 4 pixels is dark inside the rings", arranged(tiles, 2))
+
+
+def _centred(power: Tensor) -> Tensor:
+    """H x W, zero frequency first -> (H + 1) x (H + 1), -H/2 .. H/2: the highest ones on both sides."""
+    half = len(power) // 2
+    index = torch.arange(-half, half + 1) % len(power)
+    return power[index][:, index]
+
+
+def _ringed(image: Image.Image, size: int) -> Image.Image:
+    """Rings around the frequencies of PERIODS; `size`: of the map, the zero frequency in the middle."""
+    pen, scale, middle = ImageDraw.Draw(image), image.width / size, size // 2
+    lines = {k * (size - 1) // period - middle for period in PERIODS for k in range(period + 1)}
+    for u in lines:
+        for v in lines - ({0} if u == 0 else set()):
+            x, y, r = (middle + u + 0.5) * scale, (middle + v + 0.5) * scale, max(1.6 * scale, 6)
+            pen.ellipse((x - r, y - r, x + r, y + r), outline=MARK, width=2)
+    return image
+
+
+def _most_lattice(fakes: Tensor) -> Tensor:
+    """The fake with the largest share of its power at the lattice's frequencies: where it can be seen."""
+    signed = to_signed(fakes).mean(1)
+    power = torch.fft.fft2(signed - signed.mean((1, 2), keepdim=True)).abs().square()
+    size = power.shape[-1]
+    lines = sorted({k * size // period for period in PERIODS for k in range(1, period)})
+    share = power[:, lines][:, :, lines].sum((1, 2)) / power.sum((1, 2)).clamp(min=artefacts.SILENCE)
+    return fakes[share.argmax()]
+
+
+def nearest_pairs(fakes: Tensor, about: Material) -> Image.Image:
+    """The fakes that are most alike, pair by pair, no fake twice."""
+    features = _features(about, fakes)
+    usual = about.reference.side.width
+    pairs = _closest(features)
+    tiles = [
+        captioned(
+            arranged([enlarged(fakes[i], SMALL), enlarged(fakes[j], SMALL)], 2, 2), f"{d / usual:.2f} apart"
+        )
+        for d, i, j in pairs
+    ]
+    nearest = _closest(about.reference.features("pca64")[: len(fakes)].cpu().double(), 1)[0][0] / usual
+    real = f"real pictures: usually 1 apart, at least {nearest:.2f}"
+    title = f"The nearest pairs among {len(fakes)} fakes ({real})"
+    return page(title, arranged(tiles, 3))
+
+
+def _closest(features: Tensor, count: int = SHOWN) -> list[tuple[float, int, int]]:
+    """(distance, i, j), the smallest first; nothing occurs in two pairs."""
+    distances = torch.pdist(features)
+    i, j = torch.triu_indices(len(features), len(features), 1)
+    found: list[tuple[float, int, int]] = []
+    used: set[int] = set()
+    for place in distances.argsort().tolist():
+        one, other = int(i[place]), int(j[place])
+        if not {one, other} & used:
+            found.append((float(distances[place]), one, other))
+            used |= {one, other}
+        if len(found) == count:
+            break
+    return found
+
+
+def nearest_training(fakes: Tensor, about: Material) -> Image.Image | None:
+    """The fakes that come nearest to a training picture, each above it."""
+    if about.train is None:
+        return None
+    train = about.train().cpu()
+    distances = torch.cdist(_features(about, fakes), _features(about, train))
+    nearest, which = distances.min(1)
+    usual = about.reference.side.width
+    first: dict[int, int] = {}  # of each training picture the fake that comes nearest to it
+    for fake in nearest.argsort().tolist():
+        first.setdefault(int(which[fake]), fake)
+    tiles = []
+    for original, fake in list(first.items())[: 2 * SHOWN]:
+        pair = [enlarged(fakes[fake], SMALL), enlarged(train[original], SMALL)]
+        tiles.append(captioned(arranged(pair, 1, 2), f"{float(nearest[fake]) / usual:.2f} apart"))
+    title = "Fakes, and below each its nearest training picture (two real pictures: usually 1 apart)"
+    return page(title, arranged(tiles, SHOWN))
+
+
+def missing_classes(fakes: Tensor, about: Material) -> Image.Image | None:
+    """Real pictures of the classes that the generator leaves out, with the shares."""
+    labels, names = about.reference.labels, about.facts.get("facts.class_names") or ()
+    if labels is None:
+        return None
+    features = {"cls": about.reference.space("cls")(fakes)}
+    shares = enumerate(classes_of(features, about.reference, names))
+    missing = sorted((share for share in shares if share[1].dropped), key=lambda share: share[1].fake)
+    rows = []
+    for number, share in missing[:SHOWN]:
+        places = (labels == number).nonzero().flatten()[:SHOWN]
+        tiles = [enlarged(picture, SMALL) for picture in about.reference.pictures(places).cpu()]
+        told = f"{share.name}: {share.fake:.1%} of the fakes, {share.real:.1%} of the real pictures"
+        rows.append(captioned(arranged(tiles, SHOWN, 2), told))
+    if not rows:
+        return None
+    return page("Real pictures of what the generator leaves out", arranged(rows, 1))
+
+
+def ring_profile(fakes: Tensor, about: Material) -> Image.Image:
+    """Contrast by distance from the border; and where in the picture it is."""
+    reals = _reals(about)
+    sides = {"fakes": (FAKE, to_signed(fakes[:DRAWN_FROM])), "reals": (REAL, to_signed(reals))}
+    rings = {name: (colour, artefacts.ring_contrast(x).tolist()) for name, (colour, x) in sides.items()}
+    maps = {name: x.std(0).mean(0) for name, (_, x) in sides.items()}
+    most = max(float(map_.max()) for map_ in maps.values()) or 1.0
+    tiles = [
+        captioned(enlarged(heat(map_ / most), LARGE), f"standard deviation of each pixel, {name}")
+        for name, map_ in maps.items()
+    ]
+    groups = ["border", "2nd ring", "3rd ring", "4th ring", "inside"]
+    chart = bars("contrast: standard deviation of the values", groups, rings)
+    return page("The border against the inside", arranged([chart, arranged(tiles, 2)], 1))
+
+
+def speckle_map(fakes: Tensor, about: Material) -> Image.Image:
+    """Where the reals are always alike, how many fakes are not; and the worst of them."""
+    side = about.reference.side
+    mean, quiet = side.mean.cpu(), side.quiet.cpu()
+    beyond = ((to_signed(fakes) - mean).abs() > artefacts.DEVIATES) & quiet
+    worst = fakes[beyond.flatten(1).sum(1).argmax()]
+    tiles = [
+        captioned(enlarged(heat(quiet.float().amax(0) * 0.3), LARGE), "where real pictures are constant"),
+        captioned(enlarged(heat(beyond.float().mean(0).amax(0)), LARGE), "share of fakes that differ there"),
+        captioned(enlarged(worst, LARGE), "the fake that differs most"),
+        captioned(enlarged(_reals(about)[0], LARGE), "a real picture"),
+    ]
+    return page("Speckle where real pictures are constant (darkest: every fake)", arranged(tiles, 2))
+
+
+def value_range(fakes: Tensor, about: Material) -> Image.Image | None:
+    """The values of the pixels, from darkest to brightest."""
+    sides = {"fakes": artefacts.quantiles(to_signed(fakes)), "reals": about.reference.side.quantiles.cpu()}
+    levels = torch.linspace(0.5, 99.5, 101).tolist()
+    series = {name: list(zip(levels, found.tolist(), strict=True)) for name, found in sides.items()}
+    return curves("Values of the pixels in order, -1 black to 1 white", "% of the pixels are darker", series)
+
+
+def history(title: str, signals: Sequence[str], about: Material) -> Image.Image | None:
+    """How signals went; what was never measured twice is left out."""
+    found = {
+        name: [(float(row["step"]), float(row[name])) for row in about.history if _known(row.get(name))]
+        for name in signals
+    }
+    found = {name: points for name, points in found.items() if points}
+    return curves(title, "step", found)
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _reals(about: Material) -> Tensor:
+    return about.reference.pictures(slice(about.reference.n)).cpu()
+
+
+def _features(about: Material, images: Tensor) -> Tensor:
+    return about.reference.space("pca64")(images).cpu().double()
+
+
+# ---- Which rule is shown by what -------------------------------------------------------------------------
+
+Drawn = Callable[[Material], Image.Image | None]
+
+
+def of_fakes(draw: Callable[[Tensor, Material], Image.Image | None]) -> Drawn:
+    return lambda about: None if about.fakes is None else draw(about.fakes.cpu(), about)
+
+
+def by_step(title: str, *signals: str) -> Drawn:
+    return partial(history, title, signals)
+
+
+EXHIBITS: dict[str, Drawn] = {
+    "GD001": by_step("The losses until they were no numbers any more", "loss_d", "loss_g"),
+    "GD002": by_step("What D hands on, and the size of G's gradient", "transmission", "grad_norm_g"),
+    "GD003": of_fakes(value_range),
+    "GD004": by_step(
+        "Gradient that moved a player, over that of its own loss", "used_ratio_g", "used_ratio_d"
+    ),
+    "GD101": by_step("D's loss over its value at equilibrium", "loss_d_ratio"),
+    "GD102": by_step("What G's loss still says, and what D hands on", "signal_g", "transmission"),
+    "GD103": by_step("How far D's answers differ", "logit_sd"),
+    "GD104": by_step("The losses", "loss_d", "loss_g"),
+    "GD201": of_fakes(nearest_pairs),
+    "GD202": of_fakes(missing_classes),
+    "GD301": of_fakes(spectrum),
+    "GD302b": of_fakes(spectrum),
+    "GD303": of_fakes(ring_profile),
+    "GD304": of_fakes(speckle_map),
+    "GD401": by_step(
+        "How well D ranks pictures above fakes: trained on, and unseen", "auc_train", "auc_held_out"
+    ),
+    "GD402": of_fakes(nearest_training),
+}
+"""Rule -> what draws its evidence."""

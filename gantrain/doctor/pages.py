@@ -1,0 +1,106 @@
+"""The pages of docs/rules, written from the rules: `python -m gantrain.doctor.pages docs/rules`."""
+
+from __future__ import annotations
+
+import sys
+from itertools import groupby
+from pathlib import Path
+
+from gantrain import files
+from gantrain.doctor.advice import ADVICE
+from gantrain.doctor.rule import Rule
+from gantrain.doctor.rules import RULES
+
+README = "README.md"
+NOTE = "<!-- Written by python -m gantrain.doctor.pages docs/rules: change the rule, not this page. -->"
+TIERS = {
+    "preflight": "before training",
+    "T0": "all the time",
+    "T1": "a look at the game, some twenty times a run",
+    "T2": "a look at the pictures, some ten times a run",
+    "T3": "at the end",
+}
+
+
+def pages(rules: tuple[Rule, ...] = RULES) -> dict[str, str]:
+    """File name -> text: one page a family of rules, and the index."""
+    families = groupby(sorted(rules, key=lambda rule: rule.id), key=lambda rule: rule.page)
+    found = {f"{page}.md": page_of(page, tuple(members)) for page, members in families}
+    return {README: index(rules), **found}
+
+
+def index(rules: tuple[Rule, ...]) -> str:
+    lines = [NOTE, "", "# What the doctor knows", ""]
+    lines += [
+        "Causes stand before their symptoms: of several findings the first is called the cause of the others.",
+        "`doctor.ignore=[GD301]` leaves a rule out; `doctor.params.GD201.vendi_warn=0.4` moves a threshold.",
+        "",
+        "| rule | what is wrong | severity | when it is looked at |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| [{rule.id}]({rule.page}.md) | {rule.title} | {' or '.join(rule.severities)} | {TIERS[rule.tier]} |"
+        for rule in rules
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def page_of(page: str, members: tuple[Rule, ...]) -> str:
+    parts = [NOTE, ""]
+    if len(members) > 1:
+        items = ", ".join(f"{rule.id} ({rule.title[0].lower()}{rule.title[1:]})" for rule in members)
+        parts += [f"# {page}", "", f"`doctor.ignore=[{page}]` leaves all of these out: {items}.", ""]
+    for rule in members:
+        parts += section(rule, "##" if len(members) > 1 else "#")
+    return "\n".join(parts)
+
+
+def section(rule: Rule, level: str) -> list[str]:
+    lines = [f"{level} {rule.id} {rule.title}", ""]
+    lines += [f"Severity: {' or '.join(rule.severities)}. Looked at: {TIERS[rule.tier]}.", "", rule.why, ""]
+    lines += [f"{level}# What is measured", "", *_measured(rule), ""]
+    if rule.thresholds:
+        lines += ["| parameter | default | meaning |", "|---|---|---|"]
+        lines += [
+            f"| `doctor.params.{rule.id}.{name}` | {threshold.value:.4g} | {threshold.meaning} |"
+            for name, threshold in rule.thresholds.items()
+        ]
+        lines.append("")
+    lines += [f"{level}# What to try", ""]
+    lines += ["Of these, what changes something in the run's configuration, best first:", ""]
+    for advice in ADVICE[rule.id]:
+        lines += [f"- `{advice.shown}` {advice.why} Price: {advice.price} {advice.not_when}"]
+    lines += ["", f"{level}# Not to be told", "", f"`doctor.ignore=[{rule.id}]`", ""]
+    return lines
+
+
+def _measured(rule: Rule) -> list[str]:
+    signals = [f"`{signal}`" for signal in rule.needs]
+    lines = [f"- Needed: {', '.join(signals)}"] if signals else ["- The configuration and the data's facts"]
+    if rule.uses:
+        lines.append(f"- Used where it is measured: {', '.join(f'`{signal}`' for signal in rule.uses)}")
+    if rule.nulls:
+        against = ", ".join(f"`{signal}`" for signal in rule.nulls)
+        lines.append(f"- Compared with half of the real pictures against the other half: {against}")
+    lines += [f'- Not checked where "{requirement.reason}"' for requirement in rule.requires]
+    once = (
+        "One hit is proof, at any step." if rule.exact else "Three hits in a row, after the first 200 steps."
+    )
+    yields = [f"If {id} is found as well, that is the cause." for id in rule.yields_to]
+    silent = [f"Left alone while {id} is an error." for id in rule.silenced_by]
+    return [*lines, f"- {' '.join([once, *yields, *silent])}"]
+
+
+def write(folder: Path) -> None:
+    """Writes every page, and removes those of rules that are gone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = pages()
+    for name, text in texts.items():
+        files.write_atomically(folder / name, text)
+    for path in folder.glob("*.md"):
+        if path.name not in texts:
+            path.unlink()
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

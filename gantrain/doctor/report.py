@@ -1,0 +1,215 @@
+"""What people read: one line in the console, and the report of a run."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gantrain.doctor.rule import Facts, Remedy
+from gantrain.doctor.rules import BY_ID
+from gantrain.doctor.watch import Finding
+
+WIDTH = 100  # of the terminal's lines
+MORE = 2  # remedies beside the first
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All that a report is written from.
+
+    findings: `Watch.active` and `Watch.resolved`, in their order. checked, unchecked: of the watch. step: the
+    last one examined. status: of summary.json ("finished", "running", ...). share: of the training time that
+    the doctor took; None if unknown.
+    """
+
+    findings: Sequence[Finding]
+    checked: Sequence[str]
+    unchecked: Mapping[str, str]
+    step: int
+    total: int
+    status: str = "finished"
+    share: float | None = None
+    facts: Facts = field(default_factory=dict)
+
+    @property
+    def serious(self) -> list[Finding]:
+        """What is wrong: the cause first, then the others."""
+        found = [f for f in self.findings if f["state"] == "active" and f["severity"] != "info"]
+        return sorted(found, key=lambda finding: not finding["primary"])
+
+    @property
+    def remarks(self) -> list[Finding]:
+        return [f for f in self.findings if f["state"] == "active" and f["severity"] == "info"]
+
+    @property
+    def over(self) -> list[Finding]:
+        return [f for f in self.findings if f["state"] == "resolved"]
+
+
+# ---- Lines -----------------------------------------------------------------------------------------------
+
+
+def console_line(finding: Finding) -> str:
+    """The one line for a finding that began, changed or ended."""
+    head = f"{finding['rule']} {finding['title']}"
+    if finding["event"] == "ended":
+        return f"step {finding['step']}: {head}: over"
+    if finding["event"] == "changed":
+        return f"step {finding['step']}: {head} is now {_standing(finding)}"
+    remedy = f"; try: {' '.join(finding['remedy'])}" if finding["remedy"] else ""
+    return f"step {finding['step']}: {head} ({finding['severity']}): {finding['message']}{remedy}"
+
+
+def _standing(finding: Finding) -> str:
+    cause = ", the cause" if finding["primary"] else ""
+    because = f", because of {' and '.join(finding['because_of'])}" if finding["because_of"] else ""
+    article = "an" if finding["severity"] in ("error", "info") else "a"
+    return f"{article} {finding['severity']}{cause}{because}"
+
+
+def verdict(diagnosis: Diagnosis) -> str:
+    """One sentence: healthy, or what is the cause."""
+    when = (
+        "" if diagnosis.step >= diagnosis.total else f" so far (step {diagnosis.step} of {diagnosis.total})"
+    )
+    if not diagnosis.checked:
+        return f"not judged{when}: nothing could be checked"
+    if not diagnosis.serious:
+        return f"healthy{when}: nothing wrong was found"
+    first = diagnosis.serious[0]
+    kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "broken"
+    return f"{kind}{when}: {first['title'][0].lower()}{first['title'][1:]} ({first['rule']}) is the cause"
+
+
+def number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def normal(normal: float | None, spread: float | None) -> str:
+    """ "0.35 +- 0.07" """
+    return number(normal) + (f" +- {number(spread)}" if normal is not None and spread is not None else "")
+
+
+def remedies_of(finding: Finding, facts: Facts) -> tuple[Remedy, ...]:
+    """The finding's own remedy, then some others that fit the facts."""
+    if not finding["remedy"]:
+        return ()
+    rule = BY_ID.get(finding["rule"])
+    known = rule.remedies(facts) if rule is not None and facts else ()
+    own = tuple(finding["remedy"])
+    reasons = {remedy.overrides: remedy.why for remedy in known}
+    first = Remedy(own, reasons.get(own, ""), finding["price"], finding["not_when"])
+    return (first, *[remedy for remedy in known if remedy.overrides != own][:MORE])
+
+
+def checked_lines(diagnosis: Diagnosis) -> list[str]:
+    return [f"{id} {BY_ID[id].title}" if id in BY_ID else id for id in diagnosis.checked]
+
+
+def unchecked_lines(diagnosis: Diagnosis) -> list[str]:
+    return [
+        f"{id} {BY_ID[id].title}: {reason}" if id in BY_ID else f"{id}: {reason}"
+        for id, reason in diagnosis.unchecked.items()
+    ]
+
+
+def share_line(diagnosis: Diagnosis) -> str | None:
+    share = diagnosis.share
+    return None if share is None else f"The doctor took {100 * share:.1f} % of the training time."
+
+
+# ---- report.md -------------------------------------------------------------------------------------------
+
+
+def markdown(diagnosis: Diagnosis) -> str:
+    """report.md: the verdict first, then each finding with its numbers, its picture and what to try."""
+    lines = [f"# {_capital(verdict(diagnosis))}", ""]
+    lines += [f"Step {diagnosis.step} of {diagnosis.total}, {diagnosis.status}.", ""]
+    for finding in diagnosis.serious:
+        lines += _section(finding, diagnosis.facts)
+    lines += _list("Remarks", [_remark(finding) for finding in diagnosis.remarks])
+    over = [f"{f['rule']} {f['title']}: from step {f['onset']} to {f['step']}" for f in diagnosis.over]
+    lines += _list("Was found, and is over", over)
+    lines += _list("Checked", checked_lines(diagnosis))
+    lines += _list("Not checked", unchecked_lines(diagnosis))
+    share = share_line(diagnosis)
+    return "\n".join(lines + ([share, ""] if share else []))
+
+
+def _section(finding: Finding, facts: Facts) -> list[str]:
+    role = "the cause" if finding["primary"] else "another finding"
+    if finding["because_of"]:
+        role = f"may be a consequence of {' and '.join(finding['because_of'])}: look again once that is cured"
+    lines = [f"## {finding['rule']} {finding['title']}", ""]
+    lines += [f"{_capital(finding['severity'])} since step {finding['onset']}, {role}.", ""]
+    lines += [f"**{_capital(finding['message'])}.**", ""]
+    if finding["evidence"]:
+        lines += ["| measured | value | normal for these data | threshold |", "|---|---|---|---|"]
+        lines += [
+            f"| `{e['signal']}` | {number(e['value'])} | {normal(e['normal'], e['spread'])} "
+            f"| {number(e['threshold'])} |"
+            for e in finding["evidence"]
+        ]
+        lines.append("")
+    if finding["picture"]:
+        lines += [f"![{finding['title']}]({finding['picture']})", ""]
+    lines += [f"Why: {finding['why']}", ""]
+    for word, remedy in _in_turn(remedies_of(finding, facts)):
+        lines += [f"{word}: `{' '.join(remedy.overrides)}`", ""]
+        lines += [f"- {text}" for text in _texts(remedy)] + [""]
+    if not finding["remedy"]:
+        lines += ["There is no override that would help: look at the code of your own classes.", ""]
+    return lines
+
+
+def _in_turn(remedies: Iterable[Remedy]) -> list[tuple[str, Remedy]]:
+    return [("Or" if count else "Try", remedy) for count, remedy in enumerate(remedies)]
+
+
+def _texts(remedy: Remedy) -> list[str]:
+    return [text for text in (remedy.why, f"Price: {remedy.price}", remedy.not_when) if text]
+
+
+def _remark(finding: Finding) -> str:
+    remedy = f"; to change it: {' '.join(finding['remedy'])}" if finding["remedy"] else ""
+    return f"{finding['rule']} {finding['title']}: {finding['message']}{remedy}"
+
+
+def _list(title: str, items: Sequence[str]) -> list[str]:
+    return [f"## {title}", "", *(f"- {item}" for item in items), ""] if items else []
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# ---- The terminal ----------------------------------------------------------------------------------------
+
+
+def plain(diagnosis: Diagnosis) -> str:
+    """The same, shorter, for the terminal."""
+    lines = [_capital(verdict(diagnosis))]
+    for finding in diagnosis.serious:
+        lines += [
+            "",
+            f"{finding['rule']} {finding['title']} ({_standing(finding)}, since step {finding['onset']})",
+        ]
+        lines += _wrapped(f"{_capital(finding['message'])}.")
+        lines += _wrapped(finding["why"])
+        if finding["picture"]:
+            lines += _wrapped(f"See {finding['picture']}")
+        for word, remedy in _in_turn(remedies_of(finding, {})):
+            lines += _wrapped(f"{word}: {' '.join(remedy.overrides)}")
+            lines += _wrapped(f"Price: {remedy.price} {remedy.not_when}")
+    if diagnosis.remarks:
+        lines += ["", "Remarks"]
+        lines += [line for finding in diagnosis.remarks for line in _wrapped(_remark(finding))]
+    lines += ["", f"Checked: {', '.join(diagnosis.checked) or 'nothing'}"]
+    lines += [f"Not checked: {line}" for line in unchecked_lines(diagnosis)]
+    share = share_line(diagnosis)
+    return "\n".join(lines + ([share] if share else []))
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)

@@ -1,0 +1,184 @@
+"""Rules about all pictures together: how many kinds, which are copies, what the numbers are worth."""
+
+from __future__ import annotations
+
+from gantrain.doctor import changes
+from gantrain.doctor.advice import remedies
+from gantrain.doctor.common import PRECISE, PRECISION_MIN, VARIED, VENDI_MIN, against, lowest, percent, usual
+from gantrain.doctor.rule import Evidence, Examination, Hit, Params, Rule, Threshold
+
+OUT_OF = 256  # pictures, to put a share of their variety in words
+
+
+def collapsed(at: Examination, params: Params) -> Hit | None:
+    vendi, near = at.get("vendi_ratio"), at.get("near_pair_ratio")
+    null, near_null = at.nulls["vendi_ratio"], at.nulls["near_pair_ratio"]
+    bounds = {name: lowest(null, 1 - params[name]) for name in ("vendi_warn", "vendi_error")}
+    near_bound = lowest(near_null, 1 - params["near_warn"])
+    if vendi >= bounds["vendi_warn"] and near >= near_bound:
+        return None
+    if vendi < bounds["vendi_warn"]:
+        message = (
+            f"the generator behaves as if it drew {max(1, round(vendi * OUT_OF))} distinct pictures out of "
+            f"{OUT_OF} (Vendi ratio {vendi:.2f}, real {usual(null)})"
+        )
+    else:
+        message = (
+            f"the generator repeats itself: its nearest pairs of pictures are {near:.2f} times as far apart "
+            f"as those of real ones (normal {usual(near_null)})"
+        )
+    evidence = (
+        against(at, "vendi_ratio", bounds["vendi_warn"]),
+        against(at, "near_pair_ratio", near_bound),
+    )
+    return Hit("error" if vendi < bounds["vendi_error"] else "warning", message, evidence)
+
+
+GD201 = Rule(
+    id="GD201",
+    title="Mode collapse",
+    severities=("warning", "error"),
+    tier="T2",
+    needs=("vendi_ratio", "near_pair_ratio"),
+    nulls=("vendi_ratio", "near_pair_ratio"),
+    thresholds={
+        "vendi_warn": Threshold(
+            0.5, "Vendi ratio: distinct pictures among the fakes over those among the reals"
+        ),
+        "vendi_error": Threshold(0.25, "an error below it"),
+        "near_warn": Threshold(0.5, "distance of the nearest pairs of fakes over that of the reals'"),
+    },
+    test=collapsed,
+    why="G found a few pictures that D accepts at the moment, and nothing in its loss asks for different "
+    "ones. When D has learnt them, G moves on to others instead of spreading out.",
+    remedies=remedies("GD201"),
+    picture="nearest_pairs",
+)
+
+
+def modes_dropped(at: Examination, params: Params) -> Hit | None:
+    density, coverage = at.get("density"), at.get("coverage")
+    share, sure = at.get("class_share_min"), at.get("class_confidence")
+    enough = params["density_min"] * at.nulls["density"].mean
+    null = at.nulls["coverage"]
+    bound = lowest(null, (1 - params["coverage_min"]) * null.mean)
+    left_out = share < params["share_min"] and sure >= params["confidence_min"]
+    if not (density >= enough and coverage < bound and left_out):
+        return None
+    names = at.facts.get("missing_classes") or ()
+    which = f"{', '.join(map(str, names))}: " if names else ""
+    message = (
+        f"the generator leaves out part of the data: {which}a class has {percent(share)} of its real share, "
+        f"and the fakes cover {percent(coverage)} of the real pictures (normal {percent(null.mean)})"
+    )
+    evidence = (
+        Evidence("class_share_min", share, 1.0, None, params["share_min"]),
+        against(at, "coverage", bound),
+        against(at, "density", enough),
+    )
+    return Hit("warning", message, evidence)
+
+
+GD202 = Rule(
+    id="GD202",
+    title="Part of the data is missing",
+    severities=("warning",),
+    tier="T3",
+    needs=("density", "coverage", "class_share_min", "class_confidence"),
+    nulls=("density", "coverage"),
+    requires=(VARIED, PRECISE),
+    thresholds={
+        "coverage_min": Threshold(0.75, "coverage, over that of real pictures"),
+        "density_min": Threshold(0.5, "density, over that of real pictures: bad fakes cover nothing either"),
+        "share_min": Threshold(0.2, "share of a class among the fakes, over its share among the reals"),
+        "confidence_min": Threshold(0.7, "mean confidence of the classifier, below which it only guesses"),
+        "vendi_min": VENDI_MIN,
+        "precision_min": PRECISION_MIN,
+    },
+    test=modes_dropped,
+    silenced_by=("GD201",),
+    why="G draws some kinds of pictures well and others never, since its loss asks for pictures that D "
+    "accepts and not for all of them. Distances between averages hardly notice.",
+    remedies=remedies("GD202"),
+    picture="missing_classes",
+)
+
+
+def memorised(at: Examination, params: Params) -> Hit | None:
+    nearer, ratio = at.get("nearer_train"), at.get("nearest_ratio")
+    close = nearer > params["nearer_max"] and ratio < params["nearest_max"]
+    copied = nearer > params["nearer_max"] and at.get("copy_ratio", 1.0) < params["copy_max"]
+    if not (close or copied):
+        return None
+    message = (
+        f"{percent(nearer)} of the fakes are nearer to a training picture than to an unseen one (normal 50 "
+        f"%), at {ratio:.2f} times the distance of unseen pictures"
+    )
+    evidence = (
+        Evidence("nearer_train", nearer, 0.5, None, params["nearer_max"]),
+        Evidence("nearest_ratio", ratio, 1.0, None, params["nearest_max"]),
+        Evidence("copy_ratio", at.get("copy_ratio"), 1.0, None, params["copy_max"]),
+    )
+    return Hit("warning", message, evidence)
+
+
+GD402 = Rule(
+    id="GD402",
+    title="The generator copies training pictures",
+    severities=("warning",),
+    tier="T3",
+    needs=("nearer_train", "nearest_ratio"),
+    uses=("copy_ratio", "vendi_ratio", "precision"),
+    requires=(VARIED, PRECISE),
+    thresholds={
+        "nearer_max": Threshold(0.65, "share of fakes nearer to a training picture than to a held-out one"),
+        "nearest_max": Threshold(
+            1.3, "median distance to the nearest training picture, over unseen pictures'"
+        ),
+        "copy_max": Threshold(0.8, "Frechet distance to the training pictures, over that of unseen pictures"),
+        "vendi_min": VENDI_MIN,
+        "precision_min": PRECISION_MIN,
+    },
+    test=memorised,
+    silenced_by=("GD201",),
+    why="With few pictures, or a D that knows them by heart, the safest fake is a copy. Distances to the "
+    "data fall all the same, so only unseen pictures give it away.",
+    remedies=remedies("GD402"),
+    picture="nearest_training",
+)
+
+
+def untrustworthy(at: Examination, params: Params) -> Hit | None:
+    gap, count = at.get("mode_gap", 0.0), changes.number(at.facts, "metrics.count", params["count_min"])
+    reasons = []
+    if gap > params["gap_max"]:
+        reasons.append(
+            f"the generator draws other pictures in training mode than in eval mode ({gap:.2g} times the "
+            "normal distance)"
+        )
+    if count < params["count_min"]:
+        reasons.append(f"the numbers rest on {count:.0f} pictures")
+    if at.facts.get("facts.held_out") == 0:
+        reasons.append("there are no held-out pictures")
+    if not reasons:
+        return None
+    evidence = (Evidence("mode_gap", gap, 1.0, None, params["gap_max"]),) if at.has("mode_gap") else ()
+    return Hit("info", f"the quality numbers are to be read with care: {' and '.join(reasons)}", evidence)
+
+
+GD501 = Rule(
+    id="GD501",
+    title="The evaluation cannot be trusted",
+    severities=("info",),
+    tier="T3",
+    uses=("mode_gap",),
+    thresholds={
+        "gap_max": Threshold(5.0, "distance between training-mode and eval-mode pictures, over the null"),
+        "count_min": Threshold(512, "pictures that a number rests on"),
+    },
+    test=untrustworthy,
+    why="Distances between few pictures are mostly chance, and without unseen ones nothing tells a copy "
+    "from a good picture. Batch norm's running statistics may also belong to another generator than the "
+    "one judged.",
+    remedies=remedies("GD501"),
+)

@@ -1,0 +1,343 @@
+"""Which findings are there: rules that hit again and again, which of them is the cause, and since when.
+
+No torch here. `Watch` asks the rules, `Memory` derives what they need to know of the past; both are part of
+the checkpoint, as plain values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean, median, pstdev
+from typing import Any, Literal, TypedDict
+
+from gantrain.doctor.rule import SEVERITIES, Examination, Hit, Rule, Severity, unchecked
+from gantrain.doctor.rules import RULES
+
+HITS = MISSES = 3  # in a row, until a finding begins and until it ends
+WARM_UP_STEPS, WARM_UP_SHARE = 200, 0.05  # before the later of the two, only what is exact is judged
+
+
+class Finding(TypedDict):
+    """One line of findings.jsonl."""
+
+    rule: str
+    state: Literal["active", "resolved"]
+    event: Literal["began", "changed", "ended"]
+    severity: Severity
+    primary: bool
+    step: int
+    onset: int
+    title: str
+    message: str
+    evidence: list[dict[str, Any]]
+    because_of: list[str]
+    remedy: list[str]
+    why: str
+    price: str
+    not_when: str
+    picture: str | None
+
+
+@dataclass
+class Record:
+    """What a watch remembers of one rule.
+
+    hits, misses: in a row; `since`: the step of the first of those hits. differing: hits in a row that were
+    more or less severe than the finding. asked: whether it ever was; reason: why not, the last time.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    since: int = 0
+    differing: int = 0
+    asked: bool = False
+    reason: str = "was not asked yet"
+    finding: Finding | None = None
+
+    @property
+    def active(self) -> Finding | None:
+        return self.finding if self.finding is not None and self.finding["state"] == "active" else None
+
+    def resolve(self) -> None:
+        if self.active is not None:
+            self.finding, self.differing = {**self.active, "state": "resolved"}, 0
+
+
+class Watch:
+    """The state machine of a run's findings.
+
+    A finding begins after three hits in a row (an exact rule's, or one before training: after one) and ends
+    after three misses. A rule that an examination cannot ask is left as it is: its counters stand still.
+    Among the active findings one is `primary`, the cause: the first in the order of RULES that is worse than
+    an info and does not yield to another one.
+
+    params: {rule: {name: value}} over the rules' defaults. ignore: ids of rules, or of families, not asked.
+    """
+
+    def __init__(
+        self,
+        params: Mapping[str, Mapping[str, float]] | None = None,
+        ignore: Collection[str] = (),
+        rules: Sequence[Rule] = RULES,
+    ) -> None:
+        self.ignored = [rule.id for rule in rules if {rule.id, rule.page} & set(ignore)]
+        self.rules = {rule.id: rule for rule in rules if rule.id not in self.ignored}
+        self.params = {id: rule.params | dict((params or {}).get(id, {})) for id, rule in self.rules.items()}
+        self.records = {id: Record() for id in self.rules}
+
+    # ---- Looking ------------------------------------------------------------------------------------------
+
+    def examine(self, examination: Examination) -> list[Finding]:
+        """Asks every rule; gives the findings that began, changed (severity, or being the cause) or ended."""
+        before = self._standing()
+        for id, rule in self.rules.items():
+            if self._can_ask(rule, examination):
+                self._count(rule, examination, rule.test(examination, self.params[id]))
+        return self._changes(before, examination.step)
+
+    def conclude(self, examinations: Sequence[Examination]) -> list[Finding]:
+        """The closing verdict, by the majority of independent looks at the finished run; gives what changed.
+
+        A rule that they cannot ask keeps the finding it has.
+        """
+        before = self._standing()
+        for id, rule in self.rules.items():
+            asked = [examination for examination in examinations if self._can_ask(rule, examination)]
+            hits = [hit for at in asked if (hit := rule.test(at, self.params[id])) is not None]
+            if 2 * len(hits) > len(asked):
+                typical = sorted(hits, key=lambda hit: SEVERITIES.index(hit.severity))[(len(hits) - 1) // 2]
+                record = self.records[id]
+                self._find(rule, asked[-1], typical, record.since if record.hits else asked[-1].step)
+            elif asked:
+                self.records[id].resolve()
+        return self._changes(before, examinations[-1].step if examinations else 0)
+
+    def _can_ask(self, rule: Rule, examination: Examination) -> bool:
+        record = self.records[rule.id]
+        reason = self._waiting(rule, examination) or unchecked(rule, examination, self.params[rule.id])
+        record.asked, record.reason = record.asked or reason is None, reason or ""
+        return reason is None
+
+    def _waiting(self, rule: Rule, examination: Examination) -> str | None:
+        """Why the rule has to wait, whatever was measured."""
+        start = max(WARM_UP_STEPS, math.ceil(WARM_UP_SHARE * examination.total))
+        if 0 < examination.step < start and not rule.exact:
+            return f"is not judged before step {start}"
+        for silencer in rule.silenced_by:
+            found = self.records[silencer].active if silencer in self.records else None
+            if found is not None and found["severity"] == "error":
+                return f"its numbers mean nothing while {silencer} is an error"
+        return None
+
+    def _count(self, rule: Rule, at: Examination, hit: Hit | None) -> None:
+        record = self.records[rule.id]
+        if hit is None:
+            record.hits, record.differing, record.misses = 0, 0, record.misses + 1
+            if record.misses >= MISSES:
+                record.resolve()
+            return
+        record.since = record.since if record.hits else at.step
+        record.hits, record.misses = record.hits + 1, 0
+        needed = 1 if rule.exact or at.step == 0 else HITS  # before training there is no second look
+        if record.active is not None:
+            differs = hit.severity != record.active["severity"]
+            record.differing = record.differing + 1 if differs else 0
+            if record.differing >= needed:
+                record.differing = 0
+            else:  # the newest numbers, under the old severity
+                hit = hit._replace(severity=record.active["severity"])
+        if record.active is not None or record.hits >= needed:
+            self._find(rule, at, hit, record.since)
+
+    def _find(self, rule: Rule, at: Examination, hit: Hit, since: int) -> None:
+        """Begins the rule's finding, or brings it up to date."""
+        record = self.records[rule.id]
+        found = finding_of(rule, hit, at, since)
+        if record.active is not None:
+            found |= {"onset": record.active["onset"], "picture": record.active["picture"]}
+        record.finding = found
+
+    # ---- What is found ------------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> list[Finding]:
+        """In the order of causes, the one that is the cause marked `primary`, the others `because_of` it."""
+        primary = self.primary
+        return [judged(found, primary) for record in self.records.values() if (found := record.active)]
+
+    @property
+    def resolved(self) -> list[Finding]:
+        """What was found and is over, in the order of causes."""
+        past = [record.finding for record in self.records.values() if record.active is None]
+        return [judged(finding, None) for finding in past if finding is not None]
+
+    @property
+    def primary(self) -> str | None:
+        """The rule whose finding is the cause of the others; None if nothing is worse than an info."""
+        found = {id: record.active for id, record in self.records.items()}
+        serious = [id for id, finding in found.items() if finding and finding["severity"] != "info"]
+        return next((id for id in serious if not set(self.rules[id].yields_to) & set(serious)), None)
+
+    @property
+    def checked(self) -> list[str]:
+        """The rules that were asked at least once."""
+        return [id for id, record in self.records.items() if record.asked]
+
+    @property
+    def unchecked(self) -> dict[str, str]:
+        """The rules that were never asked, and why."""
+        never = {id: record.reason for id, record in self.records.items() if not record.asked}
+        return never | dict.fromkeys(self.ignored, "doctor.ignore names it")
+
+    def illustrate(self, rule: str, picture: str | None) -> None:
+        """Notes the picture (its path in the run) that shows a finding, and stays with it."""
+        record = self.records[rule]
+        if record.finding is not None:
+            record.finding = {**record.finding, "picture": picture}
+
+    def _standing(self) -> dict[str, Finding]:
+        return {finding["rule"]: finding for finding in self.active}
+
+    def _changes(self, before: Mapping[str, Finding], step: int) -> list[Finding]:
+        now, changes = self._standing(), []
+        for id, record in self.records.items():
+            if id in now and id not in before:
+                changes.append(now[id])
+            elif id in now and weight(now[id]) != weight(before[id]):
+                changes.append({**now[id], "event": "changed"})
+            elif id in before and id not in now and record.finding is not None:
+                record.finding = {**judged(record.finding, None), "event": "ended", "step": step}
+                changes.append(record.finding)
+        return changes
+
+    # ---- Saving -------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values only."""
+        return {id: asdict(record) for id, record in self.records.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Rules that the state does not know start anew."""
+        self.records = {id: Record(**state.get(id, {})) for id in self.rules}
+
+
+def finding_of(rule: Rule, hit: Hit, at: Examination, since: int) -> Finding:
+    """What a hit says, with the first remedy that fits; `primary` and `because_of` come with the others."""
+    remedy = next(iter(rule.remedies(at.facts)), None)
+    return {
+        "rule": rule.id,
+        "state": "active",
+        "event": "began",
+        "severity": hit.severity,
+        "primary": False,
+        "step": at.step,
+        "onset": since,
+        "title": rule.title,
+        "message": hit.message,
+        "evidence": [item._asdict() for item in hit.evidence],
+        "because_of": [],
+        "remedy": list(remedy.overrides) if remedy else [],
+        "why": rule.why,
+        "price": remedy.price if remedy else "",
+        "not_when": remedy.not_when if remedy else "",
+        "picture": None,
+    }
+
+
+def weight(finding: Finding) -> tuple[Severity, bool]:
+    """What makes a finding another one than before, although it goes on."""
+    return finding["severity"], finding["primary"]
+
+
+def judged(finding: Finding, primary: str | None) -> Finding:
+    """The finding as it stands beside the cause. An info is a remark, nobody's symptom."""
+    is_symptom = primary not in (None, finding["rule"]) and finding["severity"] != "info"
+    return {
+        **finding,
+        "primary": finding["rule"] == primary,
+        "because_of": [primary] if primary is not None and is_symptom else [],
+    }
+
+
+EARLY = (50, 200)  # steps by which a run's later gradients are judged
+FLAT_WINDOWS = 4
+FD_LOOKS, FD_FALL = 3, 0.05  # fd_pca64 fell by so much from the first to the last of so many looks
+
+
+class Memory:
+    """What rules need to know of the past, derived from the signals of every examination; bounded in size.
+
+    equilibrium: the loss's values (D, G) where D can do no better than chance; None if it has none.
+    """
+
+    def __init__(self, equilibrium: tuple[float, float] | None = None) -> None:
+        self.equilibrium = equilibrium
+        self.early: list[tuple[int, float]] = []  # (step, grad_norm_g)
+        self.usual: float | None = None  # their median, once they are over
+        self.losses: list[tuple[int, float]] = []
+        self.distances: list[tuple[int, float]] = []
+
+    def add(self, step: int, signals: Mapping[str, float]) -> dict[str, float]:
+        """The signals and what follows from them and the past. A second call for a step replaces the first.
+
+        Derived: loss_d_ratio, loss_g_ratio (loss / its value at equilibrium), grad_norm_g_change (grad_norm_g
+        / its median over steps 50 to 200), flatness (relative standard deviation of loss_d over the last four
+        windows), fd_improving (1.0 if fd_pca64 fell by 5 % or more over the last two looks, else 0.0).
+        """
+        known = {name: value for name, value in signals.items() if not math.isnan(value)}
+        return known | self._ratios(known) | self._change(step, known) | self._past(step, known)
+
+    def _ratios(self, known: Mapping[str, float]) -> dict[str, float]:
+        values = dict(zip(("loss_d", "loss_g"), self.equilibrium or (), strict=False))
+        return {
+            f"{name}_ratio": known[name] / value for name, value in values.items() if name in known and value
+        }
+
+    def _change(self, step: int, known: Mapping[str, float]) -> dict[str, float]:
+        if "grad_norm_g" not in known:
+            return {}
+        if EARLY[0] <= step <= EARLY[1]:
+            self.early = appended(self.early, step, known["grad_norm_g"], EARLY[1])
+            self.usual = None
+        elif step > EARLY[1] and self.usual is None:  # long windows: the first one has to do
+            self.usual = median([value for _, value in self.early] or [known["grad_norm_g"]])
+        if step <= EARLY[1] or not self.usual:
+            return {}
+        return {"grad_norm_g_change": known["grad_norm_g"] / self.usual}
+
+    def _past(self, step: int, known: Mapping[str, float]) -> dict[str, float]:
+        derived: dict[str, float] = {}
+        if "loss_d" in known:
+            self.losses = appended(self.losses, step, known["loss_d"], FLAT_WINDOWS)
+            values = [value for _, value in self.losses]
+            if len(values) == FLAT_WINDOWS and fmean(values):
+                derived["flatness"] = pstdev(values) / abs(fmean(values))
+        if "fd_pca64" in known:
+            self.distances = appended(self.distances, step, known["fd_pca64"], FD_LOOKS)
+        if len(self.distances) == FD_LOOKS:
+            first, last = self.distances[0][1], self.distances[-1][1]
+            derived["fd_improving"] = float(last <= (1 - FD_FALL) * first)
+        return derived
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values only; `equilibrium` belongs to the loss."""
+        return {
+            "early": [list(pair) for pair in self.early],
+            "usual": self.usual,
+            "losses": [list(pair) for pair in self.losses],
+            "distances": [list(pair) for pair in self.distances],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.usual = state["usual"]
+        for name in ("early", "losses", "distances"):
+            setattr(self, name, [(int(step), float(value)) for step, value in state[name]])
+
+
+def appended(
+    past: Sequence[tuple[int, float]], step: int, value: float, most: int
+) -> list[tuple[int, float]]:
+    """The last `most` pairs; what was noted at this step, or later before a rewind, is replaced."""
+    return [*(pair for pair in past if pair[0] < step), (step, value)][-most:]

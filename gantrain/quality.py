@@ -1,0 +1,137 @@
+"""How good the pictures are while a run trains, which checkpoint was best, and whether that is long ago."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gantrain import files, pictures
+from gantrain.checkpoint import Checkpoints
+from gantrain.console import log
+from gantrain.errors import GantrainError
+from gantrain.metrics.evaluation import LOWER_IS_BETTER, Measurement, evaluate
+from gantrain.metrics.reference import Reference
+from gantrain.metrics.stamps import Stamp, comparable
+from gantrain.networks.latent import Latent
+from gantrain.tracking import Tracker
+from gantrain.train.state import TrainingState
+
+DIARY = "quality"  # its page in the state's diary
+IN_TRAINING = ("pca64", "rand")  # what needs no classifier
+KINDS = (*LOWER_IS_BETTER, "precision", "recall", "density", "coverage", "vendi")
+MARGIN = 0.05  # by so much worse than the best before a run is past it: less is noise
+
+
+def check_metric(name: str) -> None:
+    """Raises GantrainError for a `metrics.best` that is not measured while training."""
+    kind, _, space = name.partition("_")
+    if kind not in KINDS or space not in (*IN_TRAINING, "cls"):
+        choices = ", ".join(f"{kind}_rand" for kind in KINDS)
+        raise GantrainError(
+            "metrics.best", f"no such metric: '{name}'", f"choose one: {choices}; or _pca64, _cls for _rand"
+        )
+
+
+def badness(name: str, value: float) -> float:
+    """Lower is better, whatever the metric; density and Vendi ratio are best where the reals are, at 1."""
+    kind = name.partition("_")[0]
+    if kind in LOWER_IS_BETTER:
+        return value
+    return abs(1 - value) if kind in ("density", "vendi") else 1 - value
+
+
+@dataclass(frozen=True)
+class Artist:
+    """Draws the pictures that are judged: always from the same latents, so that looks can be compared."""
+
+    latent: Latent
+    num_classes: int
+    count: int
+    seed: int
+
+    def draw(self, state: TrainingState) -> torch.Tensor:
+        """uint8 count x C x H x W by the averaged generator."""
+        z = torch.cat(list(pictures.latent_blocks(self.latent, self.count, self.seed, state.device)))
+        labels = torch.arange(len(z), device=state.device) % self.num_classes if self.num_classes else None
+        return pictures.draw(state.ema.network, z, labels)
+
+
+class Quality:
+    """Measures every `every` steps, keeps the best checkpoint, and says when a run is past it."""
+
+    def __init__(
+        self, run: Path, config: dict[str, Any], artist: Artist, reference: Reference,
+        checkpoints: Checkpoints, tracker: Tracker, state: TrainingState,
+    ) -> None:  # fmt: skip
+        self.run, self.artist, self.reference = run, artist, reference
+        self.checkpoints, self.tracker, self.total = checkpoints, tracker, config["train"]["steps"]
+        settings = config["metrics"]
+        self.every, self.patience, self.name = settings["every"], settings["patience"], settings["best"]
+        self.spaces = dict.fromkeys((*IN_TRAINING, self.name.partition("_")[2]))
+        self.past_best, self.stop_when_worse = False, config["train"]["stop_when_worse"]
+        page = state.diary.get(DIARY)
+        self.best: dict[str, Any] | None = page and page["best"]
+        self.since: int = page["since"] if page else 0  # looks without a new best
+        checkpoints.best = self.best and self.best["step"]
+        files.drop_rows_after(run / files.EVALUATIONS, state.step)
+
+    def after_step(self, state: TrainingState) -> None:
+        at_the_end = state.step == self.total and state.step > self.every
+        if self.every and (state.step % self.every == 0 or at_the_end):
+            state.alarm.check()
+            self.measure(state)
+
+    def measure(self, state: TrainingState) -> None:
+        found = evaluate(self.artist.draw(state), self.reference, self.spaces)
+        self.tracker.add({name: measured.value for name, measured in found.items()}, state.step)
+        rows = {
+            name: measured._asdict() | {"stamp": asdict(measured.stamp)} for name, measured in found.items()
+        }
+        files.append_row(self.run / files.EVALUATIONS, {"step": state.step, "metrics": rows})
+        self._compare(state, found[self.name])
+        state.diary[DIARY] = {"best": self.best, "since": self.since}
+
+    def _compare(self, state: TrainingState, now: Measurement) -> None:
+        value = badness(self.name, now.value)
+        if self.best is not None and comparable(Stamp(**self.best["stamp"]), now.stamp):
+            self.best = None  # metrics.count was changed, say: what was best then says nothing now
+        if self.best is None or value < badness(self.name, self.best["value"]):
+            self.best = {"step": state.step, "value": now.value, "stamp": asdict(now.stamp)}
+            self.since = 0
+            self.checkpoints.best = state.step
+            return
+        self.since += 1
+        worse = value > (1 + MARGIN) * badness(self.name, self.best["value"])
+        past, self.past_best = self.past_best, worse and self.since >= self.patience
+        if self.past_best and not past:
+            log.warning(
+                "past its best since step %d: %s was %.3g then and is %.3g now; use %s",
+                self.best["step"], self.name, self.best["value"], now.value, self.checkpoint,
+            )  # fmt: skip
+
+    @property
+    def enough(self) -> bool:
+        """Whether the run is to end here."""
+        return self.past_best and self.stop_when_worse
+
+    @property
+    def checkpoint(self) -> Path:
+        assert self.best is not None
+        return self.run / files.CHECKPOINTS / f"{self.best['step']:08d}.pt"
+
+    def summary(self) -> dict[str, Any]:
+        """For summary.json."""
+        if self.best is None:
+            return {"best": None}
+        return {
+            "best": {
+                "metric": self.name,
+                "value": self.best["value"],
+                "step": self.best["step"],
+                "checkpoint": self.checkpoint.relative_to(self.run).as_posix(),
+                "past_best": self.past_best,
+            }
+        }

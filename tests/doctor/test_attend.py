@@ -1,0 +1,183 @@
+"""The doctor at real runs: it only looks on, goes on where it was, and says what it found."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small import Command
+
+from gantrain import checkpoint, files
+from gantrain.doctor.attend import TIERS, Governor
+from gantrain.keys import flatten
+
+Process = Callable[..., subprocess.Popen[str]]
+
+SMALL = ("model.width=4", "train.batch_size=8", "data.image_size=16", "tracking.samples=4", "latent.dim=16")
+EXACT = "runtime.deterministic=true"  # the clock decides nothing
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    path = checkpoint.newest(run)
+    assert path is not None
+    state = checkpoint.load(path)["state"]
+    kept = {name: state[name] for name in ("generator", "discriminator", "ema", "optimiser_d", "random")}
+    return {key: value for key, value in flatten(kept).items() if isinstance(value, torch.Tensor)}
+
+
+def findings(run: Path) -> list[dict[str, Any]]:
+    return files.read_rows(run / files.FINDINGS)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        ("model=dcgan", "condition=class"),
+        ("model=sngan", "schedule=tutorial", "augment=diffaug"),
+        ("schedule=entangled", "data.flip=true"),
+    ],
+    ids=" ".join,
+)
+def test_looking_changes_nothing(gantrain: Command, choices: tuple[str, ...], tmp_path: Path) -> None:
+    common = (*SMALL, *choices, "train.steps=210", EXACT)
+    alone, attended = tmp_path / "alone", tmp_path / "attended"
+    watched = ("metrics.every=100", "metrics.count=20", f"hydra.run.dir={attended}")
+    assert gantrain(*common, "doctor.enabled=false", "metrics.every=0", f"hydra.run.dir={alone}").code == 0
+    assert gantrain(*common, *watched).code == 0
+    assert len(files.read_rows(attended / files.SIGNALS)) >= 8
+    a, b = weights(alone), weights(attended)
+    assert a.keys() == b.keys()
+    torch.testing.assert_close(list(a.values()), list(b.values()), rtol=0, atol=0)
+
+
+def test_killed_and_resumed_finds_the_same(gantrain: Command, process: Process, tmp_path: Path) -> None:
+    common = (
+        *SMALL,
+        "schedule=entangled",
+        "train.steps=240",
+        "checkpoint.every=60",
+        EXACT,
+        "metrics.every=0",
+    )
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert gantrain(*common, f"hydra.run.dir={whole}").code == 0
+    running = process(*common, f"hydra.run.dir={broken}")
+    deadline = time.monotonic() + 120
+    while not (broken / "checkpoints" / "00000120.pt").exists():
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    assert gantrain("resume", str(broken)).code == 0
+    assert findings(broken) == findings(whole)
+    assert files.read_rows(broken / files.SIGNALS) == files.read_rows(whole / files.SIGNALS)
+
+
+def test_an_entangled_run_is_told_so_at_once(gantrain: Command) -> None:
+    outcome = gantrain(*SMALL, "schedule=entangled", "train.steps=30", "loss=hinge")
+    assert outcome.code == 0, outcome.err
+    (found,) = findings(outcome.run)
+    assert (found["rule"], found["state"], found["severity"], found["primary"]) == (
+        *("GD004", "active", "error"),
+        True,
+    )
+    assert found["step"] <= 30
+    assert found["remedy"] == ["schedule=alternating"]
+    ratio = next(item["value"] for item in found["evidence"] if item["signal"] == "used_ratio_g")
+    assert ratio < 0.01
+    assert "GD004" in outcome.err
+    assert "schedule=alternating" in outcome.err
+    assert "schedule=alternating" in (outcome.run / files.REPORT).read_text()
+    summary = json.loads((outcome.run / files.SUMMARY).read_text())
+    assert summary["findings"] == 1
+    assert summary["doctor"]["primary"] == "GD004"
+
+    again = gantrain("doctor", "latest", "--strict")
+    assert again.code == 3
+    assert "schedule=alternating" in again.out
+    assert "GD004" in again.err
+    assert gantrain("doctor", "latest", "doctor.ignore=[GD004]", "--strict").code == 0
+
+
+def test_a_run_that_stops_as_non_finite_is_told_what_was_not_finite(gantrain: Command) -> None:
+    outcome = gantrain(
+        *SMALL, "train.steps=60", "loss=wgan", "penalty=none", "optim.lr_d=1e6", "optim.lr_g=1e6"
+    )
+    assert outcome.code == 3
+    assert "GD001" in {finding["rule"] for finding in findings(outcome.run)}
+    summary = json.loads((outcome.run / files.SUMMARY).read_text())
+    assert summary["status"] == "failed"
+    assert summary["doctor"]["primary"] == "GD001"
+
+
+def test_a_run_without_a_doctor_can_be_examined_afterwards(gantrain: Command) -> None:
+    assert gantrain(*SMALL, "train.steps=30", "doctor.enabled=false").code == 0
+    before = {path: path.read_bytes() for path in Path("outputs").rglob("*") if path.is_file()}
+    outcome = gantrain("doctor", "latest")
+    assert outcome.code == 0, outcome.err
+    after = {path: path.read_bytes() for path in Path("outputs").rglob("*") if path.is_file()}
+    new = {path.name for path in after.keys() - before.keys()}
+    assert new <= {files.REPORT}
+    assert all(after[path] == content for path, content in before.items())
+
+
+def test_before_a_run_is_paid_for(gantrain: Command) -> None:
+    outcome = gantrain("doctor", "--preflight", *SMALL, "schedule=entangled")
+    assert outcome.code == 0, outcome.err
+    assert not Path("outputs").exists()
+    refused = gantrain("doctor", "--preflight", "model.generator.output=sigmoid")
+    assert refused.code == 2
+    assert "model.generator.output=tanh" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("doctor",), "RUN: is missing"),
+        (("doctor", "nowhere"), "nowhere: no such run directory or checkpoint"),
+        (("doctor.ignore=[GD30]",), "GD301"),
+        (("doctor.params.GD2O1.vendi_warn=1",), "GD201"),
+        (("doctor.params.GD201.vendi_wrn=1",), "vendi_warn"),
+        (("doctor.params.GD201.vendi_warn=low",), "doctor.params"),
+        (("metrics.best=fid",), "metrics.best: no such metric: 'fid'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_wrong_words_are_answered(gantrain: Command, arguments: tuple[str, ...], message: str) -> None:
+    outcome = gantrain(*arguments)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_threshold_can_be_set(gantrain: Command) -> None:
+    outcome = gantrain(*SMALL, "train.steps=2", "doctor.params.GD201.vendi_warn=0.4")
+    assert outcome.code == 0, outcome.err
+    assert "vendi_warn: 0.4" in (outcome.run / files.CONFIG).read_text()
+
+
+def test_looks_come_often_in_short_runs_and_seldom_in_long_ones() -> None:
+    assert [TIERS["game"].every(total) for total in (100, 1600, 100_000)] == [25, 80, 250]
+    assert [TIERS["pictures"].every(total) for total in (100, 1600, 100_000)] == [50, 160, 500]
+
+
+def test_the_governor_lets_pass_what_fits_into_the_share() -> None:
+    governor = Governor(most=0.02)
+    assert governor.allows("game", 0.0), "a first look is not yet known to be dear"
+    governor.spent["game"], governor.cost["game"] = 0.3, 0.1
+    part = 0.02 * TIERS["game"].share
+    assert not governor.allows("game", 0.39 / part)
+    assert governor.allows("game", 0.41 / part)
+    assert Governor(most=0.0, fixed=True).allows("game", 0.0)
+    with governor.timing("pictures"):
+        time.sleep(0.01)
+    assert governor.spent["pictures"] >= 0.01
+    assert governor.share(100.0) == pytest.approx((0.3 + governor.spent["pictures"]) / 100)

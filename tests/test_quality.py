@@ -1,0 +1,112 @@
+"""The quality while training: the best checkpoint is kept, and a run that is past its best says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from small import Command
+
+from gantrain import checkpoint, files
+from gantrain.errors import GantrainError
+from gantrain.quality import badness, check_metric
+
+SMALL = (
+    *(
+        "model.width=4",
+        "train.batch_size=8",
+        "data.image_size=16",
+        "tracking.samples=4",
+        "doctor.enabled=false",
+    ),
+    *("metrics.count=40", "checkpoint.every=20", "checkpoint.keep=1"),
+)
+# From G's tenth step on it is wrecked: every look is worse than the first.
+RUINED = ("optim.lr_g=0.5", "ema.half_life_images=200")
+
+
+@pytest.mark.parametrize("name", ["fd_rand", "kd_pca64", "coverage_cls", "vendi_rand", "swd_rand"])
+def test_metrics_that_are_measured_while_training(name: str) -> None:
+    check_metric(name)
+
+
+@pytest.mark.parametrize("name", ["fid", "fd", "fd_inception", "", "rand_fd"])
+def test_metrics_that_are_not(name: str) -> None:
+    with pytest.raises(GantrainError, match=r"metrics.best: no such metric.*\n.*fd_rand"):
+        check_metric(name)
+
+
+def test_what_is_better() -> None:
+    assert badness("fd_rand", 0.1) < badness("fd_rand", 0.2)
+    assert badness("coverage_rand", 0.9) < badness("coverage_rand", 0.5)
+    assert badness("density_rand", 1.1) < badness("density_rand", 2.0)
+    assert badness("vendi_rand", 0.9) < badness("vendi_rand", 0.5)
+
+
+def test_rows_summary_and_the_best_checkpoint(gantrain: Command) -> None:
+    outcome = gantrain(*SMALL, "train.steps=60", "metrics.every=15", "tracking.every=30")
+    assert outcome.code == 0, outcome.err
+    evaluations = files.read_rows(outcome.run / files.EVALUATIONS)
+    assert [row["step"] for row in evaluations] == [15, 30, 45, 60]
+    values = {row["step"]: row["metrics"]["fd_rand"]["value"] for row in evaluations}
+    best = min(values, key=values.__getitem__)
+    summary = json.loads((outcome.run / files.SUMMARY).read_text())
+    assert summary["best"] == {
+        "metric": "fd_rand",
+        "value": values[best],
+        "step": best,
+        "checkpoint": f"checkpoints/{best:08d}.pt",
+        "past_best": False,
+    }
+    kept = {int(path.stem) for path in (outcome.run / files.CHECKPOINTS).glob("*.pt")}
+    assert kept == {best, 60}
+    assert summary["metrics"]["fd_rand"] == values[60]
+    rows = files.read_rows(outcome.run / files.METRICS)
+    assert [row.get("fd_rand") for row in rows] == [values[30], values[60]]
+    stamp = evaluations[0]["metrics"]["fd_rand"]["stamp"]
+    assert (stamp["space"], stamp["n_fake"], stamp["split"], stamp["ema"], stamp["eval_mode"]) == (
+        *("rand", 40, "all"),
+        *(True, True),
+    )
+    again = gantrain("evaluate", str(outcome.run / f"checkpoints/{best:08d}.pt"), "-n", "40")
+    assert again.code == 0, again.err
+
+
+def test_past_its_best_is_said_and_may_end_the_run(gantrain: Command) -> None:
+    settings = (*SMALL, *RUINED, "train.steps=120", "metrics.every=10", "metrics.patience=2")
+    outcome = gantrain(*settings)
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("past its best since step") == 1
+    stopped = gantrain(*settings, "train.stop_when_worse=true", "hydra.run.dir=stopped")
+    assert stopped.code == 0, stopped.err
+    summary = json.loads(Path("stopped/summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["step"] < 120
+    assert summary["best"]["past_best"]
+    assert (Path("stopped") / summary["best"]["checkpoint"]).is_file()
+
+
+def test_a_resume_remembers_the_best(gantrain: Command) -> None:
+    common = (*SMALL, *RUINED, "metrics.every=10", "checkpoint.every=40")
+    assert gantrain(*common, "train.steps=40", "hydra.run.dir=run").code == 0
+    before = json.loads(Path("run/summary.json").read_text())["best"]
+    assert gantrain("resume", "run", "train.steps=80").code == 0
+    after = json.loads(Path("run/summary.json").read_text())["best"]
+    assert after["value"] <= before["value"]
+    path = Path("run") / after["checkpoint"]
+    assert path.is_file()
+    assert checkpoint.load(path)["state"]["step"] == after["step"]
+
+
+def test_measuring_draws_nothing_from_training(gantrain: Command) -> None:
+    states = []
+    for every in (0, 10):
+        assert (
+            gantrain(*SMALL, "train.steps=40", f"metrics.every={every}", f"hydra.run.dir=every{every}").code
+            == 0
+        )
+        states.append(checkpoint.load(Path(f"every{every}/checkpoints/00000040.pt"))["state"]["ema"])
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=0, atol=0)
