@@ -2,15 +2,18 @@
 
     OMP_NUM_THREADS=2 python benchmarks/metrics_speed.py 10000
 
-Holds that many real pictures (28 x 28 grey crops of scikit-learn's photographs) against as many fakes (blurred
-crops), and 64 features of each, by every function of gantrain.metrics, each in a fresh process. Prints a Markdown
-table: seconds, and by how much the memory that the process holds grew at most. Linux only (/proc).
+Holds that many real pictures (28 x 28 grey crops of scikit-learn's photographs) against as many fakes
+(blurred crops), and 64 features of each, by every function of gantrain.metrics, each in a fresh process.
+Prints a Markdown table: seconds, and by how much the memory that the process holds grew at most. The last
+lines are the whole: as many pictures of Fashion-MNIST against as many others, in all spaces, with nulls;
+with an empty cache (the classifier is trained, too) and with what that left there. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,7 +26,12 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from gantrain.data.sources import fashion_mnist
+from gantrain.data.store import to_uint8
 from gantrain.metrics import artefacts, coverage, distances
+from gantrain.metrics.evaluation import evaluate
+from gantrain.metrics.features import PixelPCA, RandomConv
+from gantrain.metrics.reference import Reference
 
 SIZE, DIMENSIONS, CLASSES = 28, 64, 10
 
@@ -41,7 +49,7 @@ def make_data(count: int) -> Data:
     from sklearn.datasets import load_sample_images
 
     generator = Generator().manual_seed(0)
-    photographs = [torch.from_numpy(pixels).float().mean(2) for pixels in load_sample_images().images]
+    photographs = [torch.tensor(pixels).float().mean(2) for pixels in load_sample_images().images]
 
     def crops(number: int) -> Tensor:
         found = []
@@ -52,13 +60,19 @@ def make_data(count: int) -> Data:
         return torch.stack(found)[:, None] / 127.5 - 1
 
     real, fake = crops(count), F.avg_pool2d(crops(count), 3, 1, 1)
-    return Data(real, fake, features(real), features(fake))
+    space = PixelPCA.fit(to_uint8(real))
+    return Data(real, fake, space(to_uint8(real)), space(to_uint8(fake)))
 
 
-def features(images: Tensor) -> Tensor:
-    """N x 64. The place for the spaces of gantrain.metrics.features; until then, a random projection."""
-    projection = torch.randn(images[0].numel(), DIMENSIONS, generator=Generator().manual_seed(1))
-    return images.flatten(1) @ projection / DIMENSIONS
+def of_space(kind: type[PixelPCA] | type[RandomConv]) -> Callable[[Data], Any]:
+    """Fitting, and the features of both sets."""
+
+    def features(data: Data) -> list[Tensor]:
+        real, fake = to_uint8(data.real), to_uint8(data.fake)
+        space = kind.fit(real)
+        return [space(real), space(fake)]
+
+    return features
 
 
 def of_features(function: Callable[[Tensor, Tensor], Any]) -> Callable[[Data], Any]:
@@ -87,7 +101,8 @@ def of_range(data: Data) -> list[float]:
 
 
 MEASURES: dict[str, Callable[[Data], Any]] = {
-    "features": lambda data: (features(data.real), features(data.fake)),
+    "PixelPCA": of_space(PixelPCA),
+    "RandomConv": of_space(RandomConv),
     "frechet_distance": of_features(distances.frechet_distance),
     "kernel_distance": of_features(distances.kernel_distance),
     "sliced_wasserstein": of_features(distances.sliced_wasserstein),
@@ -101,6 +116,27 @@ MEASURES: dict[str, Callable[[Data], Any]] = {
     "background, speckle": lambda data: artefacts.speckle(data.fake, artefacts.background(data.real)),
     "quantiles, range_distance, range_overlap, saturation": of_range,
 }
+
+
+WHOLE = ("Reference", "evaluate", "Reference, again", "evaluate, again")
+
+
+def measure_whole(count: int) -> dict[str, tuple[float, float]]:
+    """The lines of WHOLE: seconds, and megabytes more than before the first of them."""
+    clothes = fashion_mnist()
+    assert clothes.labels is not None
+    order = torch.randperm(clothes.count, generator=Generator().manual_seed(0))
+    fakes = clothes.images[order[count : 2 * count]]
+    before, found = held_megabytes("VmRSS"), {}
+    for made, evaluated in (WHOLE[:2], WHOLE[2:]):
+        Path("/proc/self/clear_refs").write_text("5")
+        start = time.perf_counter()
+        judge = Reference(clothes.images, clothes.labels, order[:count], "train")
+        found[made] = time.perf_counter() - start, held_megabytes("VmHWM") - before
+        start = time.perf_counter()
+        evaluate(fakes, judge)
+        found[evaluated] = time.perf_counter() - start, held_megabytes("VmHWM") - before
+    return found
 
 
 def held_megabytes(field: str) -> float:
@@ -118,11 +154,12 @@ def measure(name: str, data: Data) -> tuple[float, float]:
     return time.perf_counter() - start, held_megabytes("VmHWM") - before
 
 
-def measure_apart(name: str, data: Path) -> tuple[float, float]:
-    command = [sys.executable, __file__, "0", "--measure", name, "--data", str(data)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    seconds, megabytes = json.loads(done.stdout.splitlines()[-1])
-    return seconds, megabytes
+def apart(count: int, scratch: Path, *options: str) -> Any:
+    """What this program prints with these options, in a process of its own with an empty cache."""
+    command = [sys.executable, __file__, str(count), *options]
+    environment = os.environ | {"XDG_CACHE_HOME": str(scratch / "cache")}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
@@ -132,23 +169,30 @@ def main() -> None:
     parser.add_argument("count", type=int, nargs="?", default=10_000, help="of each kind (10000)")
     parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--whole", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.whole:
+        print(json.dumps(measure_whole(options.count)))
+        return
     if options.measure:
         print(json.dumps(measure(options.measure, Data(*torch.load(options.data)))))
         return
     if sys.platform != "linux":
         parser.error("reads the memory held from /proc, so it needs Linux")
-    print(
-        f"{options.count:,} real and {options.count:,} fake pictures, {SIZE} x {SIZE}; {DIMENSIONS} features\n"
-    )
+    print(f"{options.count:,} real and as many fake pictures, {SIZE} x {SIZE}; {DIMENSIONS} features\n")
     print("| | seconds | memory grew by, MB |\n|---|---:|---:|")
     with tempfile.TemporaryDirectory(prefix="gantrain-metrics-") as scratch:
         path = Path(scratch) / "data.pt"
         torch.save(list(make_data(options.count)), path)
-        found = {name: measure_apart(name, path) for name in MEASURES}
+        found = {name: apart(0, Path(scratch), "--measure", name, "--data", str(path)) for name in MEASURES}
+        whole = apart(options.count, Path(scratch), "--whole")
     for name, (seconds, megabytes) in found.items():
         print(f"| {name} | {seconds:.3f} | {megabytes:.0f} |")
     print(f"| all | {sum(s for s, _ in found.values()):.1f} | {max(m for _, m in found.values()):.0f} |")
+    print(f"\nFashion-MNIST, {options.count:,} against {options.count:,}, three spaces with nulls\n")
+    print("| | seconds | memory grew by, MB |\n|---|---:|---:|")
+    for name, (seconds, megabytes) in whole.items():
+        print(f"| {name} | {seconds:.2f} | {megabytes:.0f} |")
 
 
 if __name__ == "__main__":

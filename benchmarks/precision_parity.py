@@ -26,6 +26,8 @@ from torch.utils._pytree import tree_map_only
 
 from gantrain import build, checks, pictures, runtime
 from gantrain.compose import composed
+from gantrain.metrics.distances import frechet_distance
+from gantrain.metrics.features import PixelPCA
 from gantrain.process import prepare_process
 from gantrain.train.loop import one_step
 
@@ -38,7 +40,6 @@ PRODUCTS = {
 }
 SAMPLES = 5_000
 LAST = 200
-COMPONENTS = 64
 
 
 class ProductsInFp32(TorchDispatchMode):
@@ -51,28 +52,6 @@ class ProductsInFp32(TorchDispatchMode):
             return func(*args, **kwargs)
         found = func(*tree_map_only(Tensor, lambda t: t.float(), args), **kwargs)
         return tree_map_only(Tensor, lambda t: t.bfloat16(), found)
-
-
-def frechet_distance(real: Tensor, fake: Tensor) -> float:
-    """|m - m'|^2 + tr(C + C' - 2 (C^1/2 C' C^1/2)^1/2) of two sets of features (N x F)."""
-    (m, C), (n, K) = ((x.mean(0), x.T.cov()) for x in (real.double(), fake.double()))
-    values, vectors = torch.linalg.eigh(C)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ K @ root).clamp(min=0).sqrt().sum()
-    return float((m - n).square().sum() + C.trace() + K.trace() - 2 * cross)
-
-
-class Components:
-    """The first principal components of the real pixels, scaled to a total real variance of 1."""
-
-    def __init__(self, images: Tensor) -> None:
-        pixels = images.flatten(1).float()
-        self.mean = pixels.mean(0)
-        values, vectors = torch.linalg.eigh(pixels.T.cov())
-        self.axes = vectors[:, -COMPONENTS:] / values[-COMPONENTS:].sum().sqrt()
-
-    def __call__(self, images: Tensor) -> Tensor:
-        return (images.flatten(1).float() - self.mean) @ self.axes
 
 
 def train(seed: int, precision: str, steps: int, overrides: list[str]) -> dict[str, float]:
@@ -93,8 +72,8 @@ def train(seed: int, precision: str, steps: int, overrides: list[str]) -> dict[s
     found = state.averages.take()
     blocks = pictures.latent_blocks(game.rules.latent, SAMPLES, 1, device)
     fake = torch.cat([pictures.draw(state.ema.network, z, None).cpu() for z in blocks])
-    project = Components(images.images)
-    found["fd_pca64"] = frechet_distance(project(images.images), project(fake))
+    space = PixelPCA.fit(images.images)
+    found["fd_pca64"] = frechet_distance(space(images.images), space(fake))
     return {name: found[name] for name in ("loss_d", "loss_g", "acc_real", "acc_fake", "fd_pca64")}
 
 

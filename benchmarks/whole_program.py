@@ -1,4 +1,4 @@
-"""What do logging, pictures, checkpoints, the average and the data cost beside the bare training step?
+"""What do logging, pictures, checkpoints, metrics, doctor, average and data cost beside the bare step?
 
     python benchmarks/whole_program.py                  # Fashion-MNIST at 28 and the digits at 64 pixels
     python benchmarks/whole_program.py --steps 1000
@@ -21,13 +21,11 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from gantrain import build, checks, pictures, runtime
-from gantrain.checkpoint import Checkpoints
+from gantrain import build, checks, runtime
+from gantrain.commands.train import onlookers
 from gantrain.compose import composed
-from gantrain.data.store import ImageSet
 from gantrain.saved import recorded
-from gantrain.tracking import FixedNoise, SummaryKeeper, Tracker
-from gantrain.train.loop import Game, Observer, play, run
+from gantrain.train.loop import Game, play, run
 from gantrain.train.state import TrainingState
 
 CASES = {
@@ -46,17 +44,6 @@ def settled(overrides: tuple[str, ...], steps: int, device: torch.device) -> Dic
     checks.check(cfg)
     runtime.settle(cfg, device)
     return cfg
-
-
-def observers(
-    directory: Path, cfg: DictConfig, state: TrainingState, game: Game, images: ImageSet
-) -> tuple[Observer, ...]:
-    config, total = recorded(cfg, build.DataFacts.of(images)), cfg.train.steps
-    latents = pictures.fixed_latents(game.rules.latent, cfg.tracking.samples, 0, 1, state.device)
-    real = pictures.grid(images.images[: cfg.tracking.samples], 8)
-    tracker = Tracker(directory, config, state, FixedNoise(*latents), real)
-    checkpoints = Checkpoints(directory, config, cfg.checkpoint.every, cfg.checkpoint.keep, total)
-    return tracker, checkpoints, SummaryKeeper(directory, tracker, cfg.checkpoint.every, total)
 
 
 def bare(state: TrainingState, game: Game, indices: list[Tensor], steps: int) -> None:
@@ -89,19 +76,20 @@ def compare(name: str, steps: int, device: torch.device) -> float:
     bare(other, game, indices, 5)
     spent = {"bare": 0.0, "program": 0.0}
     with tempfile.TemporaryDirectory() as scratch:
-        watching = observers(Path(scratch), cfg, state, game, images)
+        config = recorded(cfg, build.DataFacts.of(images))
+        watching = onlookers(cfg, Path(scratch), state, game, config, images)
         while state.step < steps:
             turn = min(TURN, steps - state.step)
             for who, work in (
                 ("bare", partial(bare, other, game, indices, turn)),
-                ("program", partial(run, state, game, state.step + turn, watching, Never())),
+                ("program", partial(run, state, game, state.step + turn, watching.all, Never())),
             ):
                 start = time.perf_counter()
                 work()
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)
                 spent[who] += time.perf_counter() - start
-        watching[0].close()  # type: ignore[attr-defined]
+        watching.tracker.close()
     rate = {who: steps * cfg.train.batch_size / seconds for who, seconds in spent.items()}
     share = rate["program"] / rate["bare"]
     print(f"| {name} px | {rate['bare']:.0f} | {rate['program']:.0f} | {share:.1%} |", flush=True)

@@ -395,6 +395,7 @@ def test_the_page_names_every_miss_and_whether_goals_are_met() -> None:
     ):
         assert line in page, page
     assert table.Share("", 19, 20, 0.95).wanted() == ">= 95%: met"
+    assert table.Share("none", 0, 0, 0.95).line() == "| none | 0 / 0 | - |  |"
     assert table.Share("", 1, 20, 0.05, at_most=True, as_ratio=True).wanted() == "<= 0.05: met"
 
 

@@ -62,6 +62,8 @@ def prescribe(given: argparse.Namespace) -> None:
     cases = {case.name: case for case in matrix.of_set(given.set)}
     rows = read(given)
     jobs = [job for _, job in remedies.reruns(rows, cases) if fnmatch.fnmatch(job.name, given.only)]
+    untold = sum(row["label"] == "broken" and not row["remedy"] for row in rows)
+    print(f"{untold} broken runs have no remedy to try: skipped")
     train(jobs, remedies.place(given.home), given.workers)
     judge(given)
 

@@ -10,9 +10,8 @@ from benchmarks.doctorbench.cases import Case
 from benchmarks.doctorbench.records import Row
 from benchmarks.run_many import Ended, Job, ended_before
 
-NO_WORSE = (
-    1.2  # times the energy distance before, for a structural fault: its cure must not cost the pictures
-)
+NO_WORSE = 1.2
+"""Times the energy distance before, for a structural fault: its cure must not cost the pictures."""
 
 
 def place(home: Path) -> Path:
@@ -24,7 +23,7 @@ def reruns(rows: Sequence[Row], cases: Mapping[str, Case]) -> Iterator[tuple[Row
     for row in rows:
         if row["label"] == "broken" and row["remedy"]:
             case = cases[row["name"]]
-            yield row, records.job(case, overrides=case.prescribed(row["remedy"]))
+            yield row, records.job(case, case.prescribed(row["remedy"]))
 
 
 def with_outcomes(

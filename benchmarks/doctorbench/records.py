@@ -25,8 +25,9 @@ LAST = 0.25  # of a run: what the folk rules look at
 DIGITS = 4  # significant ones of a number in a row
 
 
-def job(case: Case, name: str | None = None, overrides: Sequence[str] | None = None) -> Job:
-    return Job(name or case.name, tuple(overrides or case.overrides), ("--config-dir", str(CONFIGS)))
+def job(case: Case, overrides: Sequence[str] | None = None) -> Job:
+    """The case's run; or, with its overrides changed, another one by its name."""
+    return Job(case.name, tuple(overrides or case.overrides), ("--config-dir", str(CONFIGS)))
 
 
 def ended_of(
@@ -56,11 +57,12 @@ def last_states(findings: Iterable[Finding]) -> dict[str, Finding]:
 
 
 def primary(findings: Sequence[Finding]) -> Finding | None:
-    """The cause that stands at the end; where nothing stands any more, the last one there was."""
-    standing = [f for f in last_states(findings).values() if f["state"] == "active" and f["primary"]]
-    ever = [f for f in findings if f["state"] == "active" and f["primary"]]
-    found = standing or ever
-    return found[-1] if found else None
+    """The cause that stands at the end; where nothing stands any more, the last one there was.
+
+    A finding that becomes the cause has a line of its own, so the last such line tells.
+    """
+    causes = [finding for finding in findings if finding["state"] == "active" and finding["primary"]]
+    return causes[-1] if causes else None
 
 
 def told_by_refusal(case: Case, ended: Ended) -> list[Finding]:

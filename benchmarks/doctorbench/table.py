@@ -59,11 +59,11 @@ class Share:
         return self.k / self.n if self.n else float("nan")
 
     def line(self) -> str:
-        shown = f"{self.value:.3f}" if self.as_ratio else f"{self.value:.1%}"
+        shown = "-" if not self.n else f"{self.value:.3f}" if self.as_ratio else f"{self.value:.1%}"
         return f"| {self.name} | {self.k} / {self.n} | {shown} | {self.wanted()} |"
 
     def wanted(self) -> str:
-        if self.goal is None:
+        if self.goal is None or not self.n:
             return ""
         met = self.value <= self.goal if self.at_most else self.value >= self.goal
         goal = f"{self.goal:g}" if self.as_ratio else f"{self.goal:.0%}"

@@ -27,7 +27,7 @@ ADVICE: dict[str, tuple[Advice, ...]] = {
     "GD005d": (r.STRIDED, r.LEAKY),
     "GD005e": (r.ALL_PICTURES, r.AUGMENTED, r.R1),
     "GD005f": (r.TANH,),
-    "GD101": (r.USUAL_RATES, *WEAKER_D),
+    "GD101": (r.NON_SATURATING, r.USUAL_RATES, *WEAKER_D),
     "GD102": (r.NON_SATURATING, r.USUAL_RATES, r.LEAST_SQUARES, *WEAKER_D),
     "GD103": (r.USUAL_GAME, *STRONGER_D),
     "GD104": (r.ALTERNATING, r.USUAL_GAME, r.TTUR),

@@ -22,9 +22,10 @@ from gantrain.console import log
 from gantrain.data.store import ImageSet, to_signed
 from gantrain.doctor import preflight, probes
 from gantrain.doctor.exhibits import Material, exhibit
+from gantrain.doctor.finding import Finding
 from gantrain.doctor.report import Diagnosis, console_line, markdown, plain
 from gantrain.doctor.rule import Examination, Null
-from gantrain.doctor.watch import WARM_UP_STEPS, Finding, Memory, Watch
+from gantrain.doctor.watch import WARM_UP_STEPS, Memory, Watch
 from gantrain.errors import NonFiniteError
 from gantrain.keys import flatten
 from gantrain.metrics.reference import Reference

@@ -46,6 +46,7 @@ OPTIONS: dict[tuple[str, str], Change] = {
     ("upsample", "bilinear"): {"upsample.mode": "bilinear"},
     ("padding", "reflect"): {"padding.mode": "reflect"},
     ("padding", "replicate"): {"padding.mode": "replicate"},
+    ("augment", "diffaug"): {"augment._target_": "gantrain.augment.diffaug.DiffAugment"},
     ("downsample", "stride"): {"downsample.mode": "stride"},
 }
 

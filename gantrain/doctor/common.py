@@ -8,9 +8,9 @@ from gantrain.doctor.rule import Evidence, Examination, Null, Params, Requiremen
 SPREADS = 5  # standard deviations of the null that are no news
 
 
-def highest(null: Null, least: float) -> float:
+def highest(null: Null, least: float, spreads: float = SPREADS) -> float:
     """The largest value that is normal: `least` above the null at least, however narrow it is."""
-    return null.mean + max(SPREADS * null.sd, least)
+    return null.mean + max(spreads * null.sd, least)
 
 
 def lowest(null: Null, least: float) -> float:
@@ -58,6 +58,10 @@ VARIED = Requirement(
 PRECISE = Requirement(
     lambda at, params: at.get("precision", 1.0) >= params["precision_min"],
     "the fakes are too far from real pictures",
+)
+SETTLED = Requirement(
+    lambda at, params: at.step >= at.total or at.get("fd_improving", 0.0) == 0,
+    "the pictures still improve: young ones are alike and noisy",
 )
 VENDI_MIN = Threshold(0.25, "Vendi ratio below which the fakes are too much alike to be asked")
 PRECISION_MIN = Threshold(0.1, "precision below which the fakes are too bad to be asked")

@@ -104,7 +104,7 @@ class Axis:
     def of(cls, values: Sequence[float]) -> Axis:
         low, high = min(values), max(values)
         if low > 0 and high / low > BEYOND:
-            return cls(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)), log=True)
+            return cls(10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high)), log=True)
         low, high = min(low, 0.0), max(high, 0.0)  # lengths mean something only from zero on
         step = round_step((high - low) or 1.0)
         return cls(math.floor(low / step) * step, math.ceil(high / step) * step or step)
@@ -125,7 +125,7 @@ class Axis:
 
 def round_step(span: float) -> float:
     """1, 2 or 5 times a power of ten: about five of them make up the span."""
-    unit = 10 ** math.floor(math.log10(span / 5))
+    unit = 10.0 ** math.floor(math.log10(span / 5))
     return next(unit * k for k in (1, 2, 5, 10) if unit * k >= span / 5 * 0.999)
 
 
@@ -175,14 +175,15 @@ def bars(
     title: str, groups: Sequence[str], series: Mapping[str, tuple[Colour, Sequence[float]]]
 ) -> Image.Image:
     """Bars side by side in each group, with their values above them."""
-    y = Axis.of([value for _, values in series.values() for value in values])
+    y = Axis.of([0.0, *(value for _, values in series.values() for value in values)])
     chart, pen = plane(title, "", {name: colour for name, (colour, _) in series.items()}, y)
     room, wide = WIDE / len(groups), WIDE / len(groups) / (len(series) + 1)
     for number, (colour, values) in enumerate(series.values()):
         for group, value in enumerate(values):
             x = LEFT + room * group + wide * (number + 0.5)
-            pen.rectangle((x + 2, row_of(y, value), x + wide - 2, row_of(y, 0)), fill=colour)
-            write(pen, x + wide / 2, row_of(y, value) - 2, f"{value:.2f}", colour, "mb")
+            top, foot = sorted((row_of(y, value), row_of(y, 0)))
+            pen.rectangle((x + 2, top, x + wide - 2, foot), fill=colour)
+            write(pen, x + wide / 2, top - 2, f"{value:.3g}", colour, "mb")
     for group, name in enumerate(groups):
-        write(pen, LEFT + room * (group + 0.5), row_of(y, 0) + 5, name, anchor="ma")
+        write(pen, LEFT + room * (group + 0.5), row_of(y, y.low) + 5, name, anchor="ma")
     return chart

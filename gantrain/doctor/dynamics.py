@@ -46,7 +46,7 @@ def blow_up(at: Examination, params: Params) -> Hit | None:
         if abs(at.get(symptom.signal, 0.0)) > params[symptom.param] and (centred or not symptom.centred)
     ]
     if not found:
-        return confident_mistakes(at, params)
+        return unbounded(at, params) or confident_mistakes(at, params)
     first = found[0]
     what = "the critic is unbounded" if changes.is_unbounded(at.facts) else "training blows up"
     value, limit = at.get(first.signal), params[first.param]
@@ -54,10 +54,21 @@ def blow_up(at: Examination, params: Params) -> Hit | None:
     return Hit("error", message, tuple(against(at, s.signal, params[s.param]) for s in found))
 
 
+def unbounded(at: Examination, params: Params) -> Hit | None:
+    """A critic that nothing bounds, on its way: it may draw well for a while, but measures no distance."""
+    slope = at.get("transmission")
+    if not (changes.is_unbounded(at.facts) and slope > params["critic_slope_max"]):
+        return None
+    message = f"the critic is unbounded: its slope at the fakes is {slope:.3g} (of a bounded one about 1)"
+    return Hit("warning", message, (Evidence("transmission", slope, 1.0, None, params["critic_slope_max"]),))
+
+
 def confident_mistakes(at: Examination, params: Params) -> Hit | None:
     """D tells real from fake, and is still worse off than by guessing: it jumps to and fro."""
-    ratio, auc = at.get("loss_d_ratio"), at.get("auc_train")
-    if not (ratio > params["mistakes"] and auc > params["mistakes_auc"]):
+    ratio, auc, unrest = at.get("loss_d_ratio"), at.get("auc_train"), at.get("flatness")
+    if not (
+        ratio > params["mistakes"] and auc > params["mistakes_auc"] and unrest > params["mistakes_unrest"]
+    ):
         return None
     message = (
         f"D makes confident mistakes: it ranks {percent(auc)} of real and fake pictures rightly, and its "
@@ -73,17 +84,19 @@ def confident_mistakes(at: Examination, params: Params) -> Hit | None:
 GD002 = Rule(
     id="GD002",
     title="Training blows up",
-    severities=("error",),
+    severities=("warning", "error"),
     tier="T1",
     needs=("grad_norm_g", "transmission"),
-    uses=("grad_norm_g_change", "logit_real", "logit_fake", "loss_d_ratio", "auc_train"),
+    uses=("grad_norm_g_change", "logit_real", "logit_fake", "loss_d_ratio", "auc_train", "flatness"),
     thresholds={
         "grad_max": Threshold(100.0, "norm of the gradient that reaches G"),
         "slope_max": Threshold(20.0, "mean norm of dD/dx at the fakes"),
+        "critic_slope_max": Threshold(2.0, "the same, of a WGAN critic that nothing bounds: a warning"),
         "logit_max": Threshold(20.0, "size of a mean logit, under losses that give it a place"),
         "change_max": Threshold(30.0, "G's gradient norm over its median in steps 50 to 200"),
         "mistakes": Threshold(1.1, "D's loss over that of guessing, while it tells the pictures apart ..."),
-        "mistakes_auc": Threshold(0.8, "... with at least this share of pairs ranked rightly"),
+        "mistakes_auc": Threshold(0.8, "... with at least this share of pairs ranked rightly ..."),
+        "mistakes_unrest": Threshold(0.05, "... and jumps by this much (a slow D only has not learnt yet)"),
     },
     test=blow_up,
     why="Nothing bounds how steep D may become, or the steps are so large that the players overshoot each "
@@ -187,7 +200,7 @@ def blind(at: Examination, params: Params) -> Hit | None:
     if ratio > params["fooled"] and auc < params["fooled_auc"]:
         message = (
             f"D is too weak: its loss is {ratio:.2f} times that of guessing, and it ranks only "
-            f"{percent(auc)} of real and fake pictures rightly"
+            f"{percent(auc)} of real and fake pictures rightly (chance: 50 %)"
         )
         return Hit("warning", message, evidence)
     return None
@@ -203,8 +216,8 @@ GD103 = Rule(
     thresholds={
         "logit_sd_min": Threshold(0.05, "pooled standard deviation of D's logits ..."),
         "near": Threshold(0.03, "... while D's loss is so near to that of guessing (relative)"),
-        "fooled": Threshold(1.1, "D's loss over that of guessing ..."),
-        "fooled_auc": Threshold(0.6, "... while it ranks less than this share of pairs rightly"),
+        "fooled": Threshold(1.0, "D's loss over that of guessing ..."),
+        "fooled_auc": Threshold(0.4, "... while it ranks less than this share of pairs rightly"),
     },
     test=blind,
     why="D learns too slowly for what G does, so its answers do not depend on the picture. G is then led "
@@ -283,7 +296,7 @@ GD104 = Rule(
 def overfits(at: Examination, params: Params) -> Hit | None:
     gap = at.get("auc_gap")
     if gap <= params["gap_warn"]:
-        return None
+        return knows_the_few(at, params)
     message = (
         f"D knows its training pictures by heart: it ranks {percent(at.get('auc_train'))} of them above "
         f"fakes, but only {percent(at.get('auc_held_out'))} of unseen ones (gap {gap:.2f}, normal 0)"
@@ -296,17 +309,41 @@ def overfits(at: Examination, params: Params) -> Hit | None:
     return Hit("error" if gap > params["gap_error"] else "warning", message, evidence)
 
 
+def knows_the_few(at: Examination, params: Params) -> Hit | None:
+    """With a handful of pictures the fakes are so bad that D ranks unseen pictures rightly as well."""
+    count = changes.number(at.facts, "facts.count", params["few"])
+    rounds = changes.number(at.facts, "train.batch_size", 0) * changes.number(at.facts, "schedule.d_steps", 1)
+    seen, ratio = at.step * rounds / count, at.get("loss_d_ratio")
+    if not (count < params["few"] and seen > params["seen"] and ratio < params["sure"]):
+        return None
+    message = (
+        f"D knows its {count:.0f} training pictures by heart: it has seen each of them {seen:.0f} times, "
+        f"and its loss is {percent(ratio)} of that of guessing"
+    )
+    evidence = (
+        Evidence("pictures", count, None, None, params["few"]),
+        Evidence("times_seen", seen, None, None, params["seen"]),
+        Evidence("loss_d_ratio", ratio, 1.0, None, params["sure"]),
+    )
+    return Hit("error", message, evidence)
+
+
 GD401 = Rule(
     id="GD401",
     title="The discriminator overfits",
     severities=("warning", "error"),
     tier="T1",
     needs=("auc_gap", "auc_train", "auc_held_out"),
+    uses=("loss_d_ratio",),
     thresholds={
         "gap_warn": Threshold(0.10, "share of pairs ranked rightly, training less held-out pictures"),
         "gap_error": Threshold(0.25, "an error above it"),
+        "few": Threshold(500, "training pictures, below which D may know them without a gap ..."),
+        "seen": Threshold(50, "... once it has seen each so many times ..."),
+        "sure": Threshold(0.15, "... and its loss, over that of guessing, has fallen below this"),
     },
     test=overfits,
+    yields_to=("GD202",),  # of kinds of pictures that it was never shown D knows nothing
     why="D recognises single pictures instead of what they have in common, since it has met each of them "
     "many times. It then punishes even perfect fakes, and G can only copy.",
     remedies=remedies("GD401"),

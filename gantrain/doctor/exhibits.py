@@ -33,8 +33,7 @@ from gantrain.metrics.reference import Reference
 
 LARGE, SMALL = 224, 84  # sides of enlarged pictures
 SHOWN = 6  # pairs, or pictures of a class
-DRAWN_FROM = 512  # fakes at most
-SCALE = (0.02, 0.99)  # quantiles of a spectrum that become the ends of its colours
+VALUES = 2**21  # of the fakes that pixels are looked at, at most
 
 
 @dataclass(frozen=True)
@@ -57,30 +56,41 @@ def exhibit(rule: str, material: Material) -> Tensor | None:
     """uint8 3 x H x W on the CPU; None where there is nothing to show, or not what it takes."""
     draw = EXHIBITS.get(rule)
     made = draw(material) if draw is not None else None
-    return None if made is None else torch.from_numpy(np.array(made)).permute(2, 0, 1).contiguous()
+    return None if made is None else as_tensor(made)
+
+
+def as_tensor(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
 # ---- Pictures of pictures --------------------------------------------------------------------------------
 
 
 def spectrum(fakes: Tensor, about: Material) -> Image.Image:
-    """Log power of fakes and reals, the lattice's frequencies ringed; and an example of each."""
-    fakes, real = fakes[:DRAWN_FROM], about.reference.pictures(slice(1)).cpu()[0]
+    """How far each frequency stands out, of fakes and reals, the lattice's ringed; and an example of each."""
+    fakes = _few(fakes)
     powers = {
         "fakes": artefacts.power_spectrum(to_signed(fakes)),
         "reals": about.reference.side.spectrum.cpu(),
     }
     tiles = []
     for name, power in powers.items():
-        values = _centred((power + artefacts.SILENCE).log10())
-        low, high = (float(values.quantile(level)) for level in SCALE)
-        shown = enlarged(heat((values - low) / max(high - low, 1e-9)), LARGE)
+        shown = enlarged(heat(_centred(_standing_out(power))), LARGE)
         peaks = (f"period {period} {artefacts.lattice_peak(power, period):+.2f}" for period in PERIODS)
-        told = f"log10 above the surroundings: {', '.join(peaks)}"
-        tiles.append(captioned(_ringed(shown, len(values)), f"power by frequency, {name}", told))
+        told = f"log10 of it: {', '.join(peaks)}"
+        tiles.append(captioned(_ringed(shown, len(power) + 1), f"power over that around it, {name}", told))
     tiles.append(captioned(enlarged(_most_lattice(fakes), LARGE), "the fake that shows it most"))
-    tiles.append(captioned(enlarged(real, LARGE), "a real picture"))
-    return page("A pattern that repeats every 2 or 4 pixels is dark inside the rings", arranged(tiles, 2))
+    tiles.append(captioned(enlarged(_real(about), LARGE), "a real picture"))
+    title = "A pattern that repeats every 2 or 4 pixels is dark inside the rings (middle: slow changes)"
+    return page(title, arranged(tiles, 2))
+
+
+def _standing_out(power: Tensor) -> Tensor:
+    """log10 of the power over the median of that at 2 to 3 steps, as in `lattice_peak`: H x W."""
+    logs = (power + artefacts.SILENCE).log10()
+    steps = range(-3, 4)
+    around = [logs.roll((u, v), (0, 1)) for u in steps for v in steps if max(abs(u), abs(v)) > 1]
+    return logs - torch.stack(around).median(0).values
 
 
 def _centred(power: Tensor) -> Tensor:
@@ -102,13 +112,28 @@ def _ringed(image: Image.Image, size: int) -> Image.Image:
 
 
 def _most_lattice(fakes: Tensor) -> Tensor:
-    """The fake with the largest share of its power at the lattice's frequencies: where it can be seen."""
-    signed = to_signed(fakes).mean(1)
-    power = torch.fft.fft2(signed - signed.mean((1, 2), keepdim=True)).abs().square()
-    size = power.shape[-1]
-    lines = sorted({k * size // period for period in PERIODS for k in range(1, period)})
-    share = power[:, lines][:, :, lines].sum((1, 2)) / power.sum((1, 2)).clamp(min=artefacts.SILENCE)
-    return fakes[share.argmax()]
+    """The fake whose power at the lattice's frequencies exceeds that two steps away by the most."""
+    signed, size = to_signed(fakes).mean(1), fakes.shape[-1]
+    window = torch.hann_window(size)[:, None] * torch.hann_window(size)
+    power = torch.fft.fft2((signed - signed.mean((1, 2), keepdim=True)) * window).abs().square()
+    around = sum(power.roll(steps, axis) for steps in (-2, 2) for axis in (1, 2)) / 4
+    lines = sorted({k * size // period for period in PERIODS for k in range(period)})
+    excess = (power - around)[:, lines][:, :, lines].flatten(1)[:, 1:]  # without the zero frequency
+    return fakes[excess.sum(1).argmax()]
+
+
+def fine_detail(fakes: Tensor, about: Material) -> Image.Image | None:
+    """Power by frequency, of fakes and reals, whatever the direction."""
+    powers = {
+        "fakes": artefacts.power_spectrum(to_signed(_few(fakes))),
+        "reals": about.reference.side.spectrum.cpu(),
+    }
+    profiles = {name: artefacts.radial_profile(power).tolist()[1:] for name, power in powers.items()}
+    series = {
+        name: [(float(k), v + artefacts.SILENCE) for k, v in enumerate(profile, 1)]
+        for name, profile in profiles.items()
+    }
+    return curves("Power by frequency: fine detail is on the right", "waves across the picture", series)
 
 
 def nearest_pairs(fakes: Tensor, about: Material) -> Image.Image:
@@ -184,8 +209,8 @@ def missing_classes(fakes: Tensor, about: Material) -> Image.Image | None:
 
 def ring_profile(fakes: Tensor, about: Material) -> Image.Image:
     """Contrast by distance from the border; and where in the picture it is."""
-    reals = _reals(about)
-    sides = {"fakes": (FAKE, to_signed(fakes[:DRAWN_FROM])), "reals": (REAL, to_signed(reals))}
+    reals = _few(about.reference.pictures(slice(about.reference.n)).cpu())
+    sides = {"fakes": (FAKE, to_signed(_few(fakes))), "reals": (REAL, to_signed(reals))}
     rings = {name: (colour, artefacts.ring_contrast(x).tolist()) for name, (colour, x) in sides.items()}
     maps = {name: x.std(0).mean(0) for name, (_, x) in sides.items()}
     most = max(float(map_.max()) for map_ in maps.values()) or 1.0
@@ -200,7 +225,7 @@ def ring_profile(fakes: Tensor, about: Material) -> Image.Image:
 
 def speckle_map(fakes: Tensor, about: Material) -> Image.Image:
     """Where the reals are always alike, how many fakes are not; and the worst of them."""
-    side = about.reference.side
+    side, fakes = about.reference.side, _few(fakes)
     mean, quiet = side.mean.cpu(), side.quiet.cpu()
     beyond = ((to_signed(fakes) - mean).abs() > artefacts.DEVIATES) & quiet
     worst = fakes[beyond.flatten(1).sum(1).argmax()]
@@ -208,7 +233,7 @@ def speckle_map(fakes: Tensor, about: Material) -> Image.Image:
         captioned(enlarged(heat(quiet.float().amax(0) * 0.3), LARGE), "where real pictures are constant"),
         captioned(enlarged(heat(beyond.float().mean(0).amax(0)), LARGE), "share of fakes that differ there"),
         captioned(enlarged(worst, LARGE), "the fake that differs most"),
-        captioned(enlarged(_reals(about)[0], LARGE), "a real picture"),
+        captioned(enlarged(_real(about), LARGE), "a real picture"),
     ]
     return page("Speckle where real pictures are constant (darkest: every fake)", arranged(tiles, 2))
 
@@ -222,12 +247,16 @@ def value_range(fakes: Tensor, about: Material) -> Image.Image | None:
 
 
 def history(title: str, signals: Sequence[str], about: Material) -> Image.Image | None:
-    """How signals went; what was never measured twice is left out."""
+    """How signals went; at the first look, where they stand."""
     found = {
         name: [(float(row["step"]), float(row[name])) for row in about.history if _known(row.get(name))]
         for name in signals
     }
     found = {name: points for name, points in found.items() if points}
+    steps = {step for points in found.values() for step, _ in points}
+    if len(steps) == 1:
+        values = [points[0][1] for points in found.values()]
+        return bars(title, list(found), {f"step {min(steps):g}": (FAKE, values)})
     return curves(title, "step", found)
 
 
@@ -235,8 +264,12 @@ def _known(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _reals(about: Material) -> Tensor:
-    return about.reference.pictures(slice(about.reference.n)).cpu()
+def _few(images: Tensor) -> Tensor:
+    return images[: max(2, VALUES // images[0].numel())]
+
+
+def _real(about: Material) -> Tensor:
+    return about.reference.pictures(slice(1)).cpu()[0]
 
 
 def _features(about: Material, images: Tensor) -> Tensor:
@@ -270,7 +303,7 @@ EXHIBITS: dict[str, Drawn] = {
     "GD201": of_fakes(nearest_pairs),
     "GD202": of_fakes(missing_classes),
     "GD301": of_fakes(spectrum),
-    "GD302b": of_fakes(spectrum),
+    "GD302b": of_fakes(fine_detail),
     "GD303": of_fakes(ring_profile),
     "GD304": of_fakes(speckle_map),
     "GD401": by_step(

@@ -32,14 +32,14 @@ def pages(rules: tuple[Rule, ...] = RULES) -> dict[str, str]:
 def index(rules: tuple[Rule, ...]) -> str:
     lines = [NOTE, "", "# What the doctor knows", ""]
     lines += [
-        "Causes stand before their symptoms: of several findings the first is called the cause of the others.",
-        "`doctor.ignore=[GD301]` leaves a rule out; `doctor.params.GD201.vendi_warn=0.4` moves a threshold.",
+        "Causes stand before their symptoms: the first of several findings is called the cause of the rest.",
+        "`doctor.ignore=[GD301]` leaves a rule out, `doctor.params.GD201.vendi_warn=0.4` moves a threshold.",
         "",
         "| rule | what is wrong | severity | when it is looked at |",
         "|---|---|---|---|",
     ]
     lines += [
-        f"| [{rule.id}]({rule.page}.md) | {rule.title} | {' or '.join(rule.severities)} | {TIERS[rule.tier]} |"
+        f"| [{rule.id}]({rule.page}.md) | {rule.title} | {_severity(rule)} | {TIERS[rule.tier]} |"
         for rule in rules
     ]
     return "\n".join(lines) + "\n"
@@ -57,7 +57,7 @@ def page_of(page: str, members: tuple[Rule, ...]) -> str:
 
 def section(rule: Rule, level: str) -> list[str]:
     lines = [f"{level} {rule.id} {rule.title}", ""]
-    lines += [f"Severity: {' or '.join(rule.severities)}. Looked at: {TIERS[rule.tier]}.", "", rule.why, ""]
+    lines += [f"Severity: {_severity(rule)}. Looked at: {TIERS[rule.tier]}.", "", rule.why, ""]
     lines += [f"{level}# What is measured", "", *_measured(rule), ""]
     if rule.thresholds:
         lines += ["| parameter | default | meaning |", "|---|---|---|"]
@@ -72,6 +72,10 @@ def section(rule: Rule, level: str) -> list[str]:
         lines += [f"- `{advice.shown}` {advice.why} Price: {advice.price} {advice.not_when}"]
     lines += ["", f"{level}# Not to be told", "", f"`doctor.ignore=[{rule.id}]`", ""]
     return lines
+
+
+def _severity(rule: Rule) -> str:
+    return " or ".join(rule.severities)
 
 
 def _measured(rule: Rule) -> list[str]:

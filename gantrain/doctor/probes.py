@@ -30,7 +30,7 @@ Batch = tuple[Tensor, Tensor | None]
 
 LOOKED_AT = 64
 """Pictures of each kind for `look_at_the_game`: it then costs about one training step."""
-FEWEST_HELD_OUT = 8
+FEWEST_HELD_OUT = 5
 SUBSETS = 8  # random parts of the held-out pictures
 
 
@@ -53,6 +53,8 @@ def look_at_the_game(
 
     auc_train, auc_held_out   chance that D ranks a training (held-out) picture above a fake
     auc_gap                   their difference: D has learnt its training pictures by heart
+    auc_seen                  chance that D ranks a training picture above a held-out one: 0.5 unless it knows
+                              them, whatever the fakes look like (after Hayes et al. 2019, "LOGAN")
     logit_sd, logit_margin    pooled standard deviation; difference of the means in units of it
     signal_g                  mean |dL_G / df| over the fakes' logits f
     transmission              mean over the fakes of |dD / dx|
@@ -78,8 +80,10 @@ def look_at_the_game(
         }
         if held_out is not None and len(held_out[0]) >= FEWEST_HELD_OUT:
             with torch.no_grad():
-                found["auc_held_out"] = auc_of_unseen(D, rules, held_out, fakes, fake)
+                unseen, beside = beside_fakes(D, rules, held_out, fakes, fake)
+            found["auc_held_out"] = auc(unseen, beside)
             found["auc_gap"] = found["auc_train"] - found["auc_held_out"]
+            found["auc_seen"] = auc(real, unseen)
     return as_floats(found)
 
 
@@ -99,12 +103,16 @@ def criticise(D: nn.Module, rules: Rules, *batches: Batch) -> list[Tensor]:
     return list(torch.split(logits, [len(images) for images, _ in batches]))
 
 
-def auc_of_unseen(D: nn.Module, rules: Rules, held_out: Batch, fakes: Batch, fake: Tensor) -> Tensor:
-    """`fake`: their scores beside the training pictures, the same beside others unless batches are joined."""
+def beside_fakes(
+    D: nn.Module, rules: Rules, held_out: Batch, fakes: Batch, fake: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Scores of held-out pictures and of the fakes: `fake`, those beside the training pictures, unless D sees
+    real and fake as one batch.
+    """
     if rules.split_batches:
-        return auc(per_picture(criticise(D, rules, held_out)[0]), fake)
-    real, fake = (per_picture(logits) for logits in criticise(D, rules, held_out, fakes))
-    return auc(real, fake)
+        return per_picture(criticise(D, rules, held_out)[0]), fake
+    unseen, again = (per_picture(logits) for logits in criticise(D, rules, held_out, fakes))
+    return unseen, again
 
 
 def per_picture(logits: Tensor) -> Tensor:
@@ -154,7 +162,7 @@ def look_at_the_gradients(
     }
     mixed = next((phase for phase in phases if phase.entangled and len(phase.players) > 1), None)
     if mixed is not None:
-        # Fresh fakes: those that another phase keeps are not ours to use up.
+        # Fresh fakes: those that an earlier phase has kept are not ours to use up.
         used = _gradients_of(replace(mixed, fakes="fresh"), nets, rules, now)
         own = _gradients_of(replace(mixed, fakes="fresh", entangled=False), nets, rules, now)
         found |= {player: _against(used[player], own[player]) for player in mixed.players}
@@ -171,7 +179,7 @@ def _gradients_of(phase: Phase, nets: Players, rules: Rules, now: Round) -> dict
     state = now.noise.get_state()
     try:
         with as_in_training(nets, rules):
-            gradients(phase, nets, rules, replace(now, kept=None))
+            gradients(phase, nets, rules, now)
             return {player: _flat_gradient(nets[player].parameters()) for player in phase.players}
     finally:
         now.noise.set_state(state)

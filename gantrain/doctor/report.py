@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gantrain.doctor.finding import Finding
 from gantrain.doctor.rule import Facts, Remedy
 from gantrain.doctor.rules import BY_ID
-from gantrain.doctor.watch import Finding
 
 WIDTH = 100  # of the terminal's lines
 MORE = 2  # remedies beside the first

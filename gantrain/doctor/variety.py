@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from gantrain.doctor import changes
 from gantrain.doctor.advice import remedies
-from gantrain.doctor.common import PRECISE, PRECISION_MIN, VARIED, VENDI_MIN, against, lowest, percent, usual
+from gantrain.doctor.common import (
+    PRECISE,
+    PRECISION_MIN,
+    SETTLED,
+    VARIED,
+    VENDI_MIN,
+    against,
+    lowest,
+    percent,
+    usual,
+)
 from gantrain.doctor.rule import Evidence, Examination, Hit, Params, Rule, Threshold
 
 OUT_OF = 256  # pictures, to put a share of their variety in words
@@ -40,7 +50,9 @@ GD201 = Rule(
     severities=("warning", "error"),
     tier="T2",
     needs=("vendi_ratio", "near_pair_ratio"),
+    uses=("fd_improving",),
     nulls=("vendi_ratio", "near_pair_ratio"),
+    requires=(SETTLED,),
     thresholds={
         "vendi_warn": Threshold(
             0.5, "Vendi ratio: distinct pictures among the fakes over those among the reals"
@@ -49,6 +61,7 @@ GD201 = Rule(
         "near_warn": Threshold(0.5, "distance of the nearest pairs of fakes over that of the reals'"),
     },
     test=collapsed,
+    yields_to=("GD304",),
     why="G found a few pictures that D accepts at the moment, and nothing in its loss asks for different "
     "ones. When D has learnt them, G moves on to others instead of spreading out.",
     remedies=remedies("GD201"),
@@ -66,10 +79,10 @@ def modes_dropped(at: Examination, params: Params) -> Hit | None:
     if not (density >= enough and coverage < bound and left_out):
         return None
     names = at.facts.get("missing_classes") or ()
-    which = f"{', '.join(map(str, names))}: " if names else ""
+    which = f" ({', '.join(map(str, names))})" if names else ""
     message = (
-        f"the generator leaves out part of the data: {which}a class has {percent(share)} of its real share, "
-        f"and the fakes cover {percent(coverage)} of the real pictures (normal {percent(null.mean)})"
+        f"the generator leaves out part of the data{which}: one class has {percent(share)} of its real "
+        f"share, and the fakes cover {percent(coverage)} of the real pictures (normal {percent(null.mean)})"
     )
     evidence = (
         Evidence("class_share_min", share, 1.0, None, params["share_min"]),
@@ -89,9 +102,9 @@ GD202 = Rule(
     requires=(VARIED, PRECISE),
     thresholds={
         "coverage_min": Threshold(0.75, "coverage, over that of real pictures"),
-        "density_min": Threshold(0.5, "density, over that of real pictures: bad fakes cover nothing either"),
-        "share_min": Threshold(0.2, "share of a class among the fakes, over its share among the reals"),
-        "confidence_min": Threshold(0.7, "mean confidence of the classifier, below which it only guesses"),
+        "density_min": Threshold(0.4, "density, over that of real pictures: bad fakes cover nothing either"),
+        "share_min": Threshold(0.1, "share of a class among the fakes, over its share among the reals"),
+        "confidence_min": Threshold(0.5, "mean confidence of the classifier, below which it only guesses"),
         "vendi_min": VENDI_MIN,
         "precision_min": PRECISION_MIN,
     },

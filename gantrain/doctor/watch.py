@@ -10,34 +10,15 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, median, pstdev
-from typing import Any, Literal, TypedDict
+from typing import Any
 
-from gantrain.doctor.rule import SEVERITIES, Examination, Hit, Rule, Severity, unchecked
+from gantrain.doctor.finding import Finding, finding_of, judged, middle, weight
+from gantrain.doctor.rule import Examination, Hit, Rule, unchecked
 from gantrain.doctor.rules import RULES
 
 HITS = MISSES = 3  # in a row, until a finding begins and until it ends
+OF_THE_GAME = ("T0", "T1")
 WARM_UP_STEPS, WARM_UP_SHARE = 200, 0.05  # before the later of the two, only what is exact is judged
-
-
-class Finding(TypedDict):
-    """One line of findings.jsonl."""
-
-    rule: str
-    state: Literal["active", "resolved"]
-    event: Literal["began", "changed", "ended"]
-    severity: Severity
-    primary: bool
-    step: int
-    onset: int
-    title: str
-    message: str
-    evidence: list[dict[str, Any]]
-    because_of: list[str]
-    remedy: list[str]
-    why: str
-    price: str
-    not_when: str
-    picture: str | None
 
 
 @dataclass
@@ -100,17 +81,22 @@ class Watch:
     def conclude(self, examinations: Sequence[Examination]) -> list[Finding]:
         """The closing verdict, by the majority of independent looks at the finished run; gives what changed.
 
-        A rule that they cannot ask keeps the finding it has.
+        About the pictures they decide. The game is never twice the same, and all of them see its last moment:
+        for rules about it they count as one more look. A rule that they cannot ask keeps the finding it has.
         """
         before = self._standing()
         for id, rule in self.rules.items():
             asked = [examination for examination in examinations if self._can_ask(rule, examination)]
             hits = [hit for at in asked if (hit := rule.test(at, self.params[id])) is not None]
-            if 2 * len(hits) > len(asked):
-                typical = sorted(hits, key=lambda hit: SEVERITIES.index(hit.severity))[(len(hits) - 1) // 2]
-                record = self.records[id]
-                self._find(rule, asked[-1], typical, record.since if record.hits else asked[-1].step)
-            elif asked:
+            typical = middle(hits) if 2 * len(hits) > len(asked) else None
+            if not asked:
+                continue
+            if rule.tier in OF_THE_GAME:
+                self._count(rule, asked[-1], typical)
+            elif typical is not None:
+                since = self.records[id].since if self.records[id].hits else asked[-1].step
+                self._find(rule, asked[-1], typical, since)
+            else:
                 self.records[id].resolve()
         return self._changes(before, examinations[-1].step if examinations else 0)
 
@@ -206,7 +192,7 @@ class Watch:
             if id in now and id not in before:
                 changes.append(now[id])
             elif id in now and weight(now[id]) != weight(before[id]):
-                changes.append({**now[id], "event": "changed"})
+                changes.append({**now[id], "event": "changed", "step": step})
             elif id in before and id not in now and record.finding is not None:
                 record.finding = {**judged(record.finding, None), "event": "ended", "step": step}
                 changes.append(record.finding)
@@ -223,47 +209,10 @@ class Watch:
         self.records = {id: Record(**state.get(id, {})) for id in self.rules}
 
 
-def finding_of(rule: Rule, hit: Hit, at: Examination, since: int) -> Finding:
-    """What a hit says, with the first remedy that fits; `primary` and `because_of` come with the others."""
-    remedy = next(iter(rule.remedies(at.facts)), None)
-    return {
-        "rule": rule.id,
-        "state": "active",
-        "event": "began",
-        "severity": hit.severity,
-        "primary": False,
-        "step": at.step,
-        "onset": since,
-        "title": rule.title,
-        "message": hit.message,
-        "evidence": [item._asdict() for item in hit.evidence],
-        "because_of": [],
-        "remedy": list(remedy.overrides) if remedy else [],
-        "why": rule.why,
-        "price": remedy.price if remedy else "",
-        "not_when": remedy.not_when if remedy else "",
-        "picture": None,
-    }
-
-
-def weight(finding: Finding) -> tuple[Severity, bool]:
-    """What makes a finding another one than before, although it goes on."""
-    return finding["severity"], finding["primary"]
-
-
-def judged(finding: Finding, primary: str | None) -> Finding:
-    """The finding as it stands beside the cause. An info is a remark, nobody's symptom."""
-    is_symptom = primary not in (None, finding["rule"]) and finding["severity"] != "info"
-    return {
-        **finding,
-        "primary": finding["rule"] == primary,
-        "because_of": [primary] if primary is not None and is_symptom else [],
-    }
-
-
 EARLY = (50, 200)  # steps by which a run's later gradients are judged
 FLAT_WINDOWS = 4
-FD_LOOKS, FD_FALL = 3, 0.05  # fd_pca64 fell by so much from the first to the last of so many looks
+FD_LOOKS, FD_FALL = 3, 0.05  # looks over which the distance has to fall, and by what share
+FD_OF_THE_MEAN = 1.0  # fd_pca64 of one grey mean picture, since the reals' variance is its unit
 
 
 class Memory:
@@ -284,7 +233,8 @@ class Memory:
 
         Derived: loss_d_ratio, loss_g_ratio (loss / its value at equilibrium), grad_norm_g_change (grad_norm_g
         / its median over steps 50 to 200), flatness (relative standard deviation of loss_d over the last four
-        windows), fd_improving (1.0 if fd_pca64 fell by 5 % or more over the last two looks, else 0.0).
+        windows), fd_improving (1.0 if fd_pca64 fell by 5 % or more over the last three looks, to below that
+        of the mean picture, else 0.0).
         """
         known = {name: value for name, value in signals.items() if not math.isnan(value)}
         return known | self._ratios(known) | self._change(step, known) | self._past(step, known)
@@ -318,7 +268,7 @@ class Memory:
             self.distances = appended(self.distances, step, known["fd_pca64"], FD_LOOKS)
         if len(self.distances) == FD_LOOKS:
             first, last = self.distances[0][1], self.distances[-1][1]
-            derived["fd_improving"] = float(last <= (1 - FD_FALL) * first)
+            derived["fd_improving"] = float(last <= min((1 - FD_FALL) * first, FD_OF_THE_MEAN))
         return derived
 
     def state_dict(self) -> dict[str, Any]:

@@ -66,17 +66,13 @@ def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
 
 def _squared_radii(x: Tensor, k: int) -> Tensor:
     """Squared distance of each vector to its k-th neighbour."""
-    k = min(k, len(x) - 1)
-    if k == 0:
-        radii = x.new_zeros(len(x))
-    else:
-        found, start = [], 0
-        for block in row_blocks(x, len(x)):
-            distances = _squared_distances(block, x)
-            distances.diagonal(start).fill_(math.inf)  # not its own neighbour
-            found.append(distances.topk(k, largest=False).values[:, -1])
-            start += len(block)
-        radii = torch.cat(found)
+    radii = x.new_zeros(len(x))
+    k, start = min(k, len(x) - 1), 0
+    for block in row_blocks(x, len(x)) if k else ():
+        distances = _squared_distances(block, x)
+        distances.diagonal(start).fill_(math.inf)  # not its own neighbour
+        radii[start : start + len(block)] = distances.topk(k, largest=False).values[:, -1]
+        start += len(block)
     return radii + ROUNDING * (radii + x.square().sum(1))
 
 

@@ -16,8 +16,8 @@ DIRECTIONS_HELD = 32
 
 
 def as_double(x: Tensor) -> Tensor:
-    """In float64, on a device that has it: Apple's GPUs have not."""
-    return (x.cpu() if x.device.type == "mps" else x).double()
+    """In float64, on a device that has it (Apple's GPUs have not), and without a gradient."""
+    return (x.cpu() if x.device.type == "mps" else x).detach().double()
 
 
 def all_finite(*sets: Tensor) -> bool:
@@ -74,7 +74,10 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
 def _kernel_sum(a: Tensor, b: Tensor) -> Tensor:
     """sum_ij k(a_i, b_j)"""
-    return torch.stack([_kernel(block @ b.T, a.shape[1]).sum() for block in row_blocks(a, len(b))]).sum()
+    total = a.new_zeros(())  # not a list: small results kept between large blocks would spread them in memory
+    for block in row_blocks(a, len(b)):
+        total += _kernel(block @ b.T, a.shape[1]).sum()
+    return total
 
 
 def _own_kernel_sum(a: Tensor) -> Tensor:
@@ -96,8 +99,10 @@ def sliced_wasserstein(a: Tensor, b: Tensor, directions: int = 256, seed: int = 
     a, b = as_double(a), as_double(b)
     drawn = torch.randn(directions, a.shape[1], dtype=torch.float64, generator=Generator().manual_seed(seed))
     units = (drawn / drawn.norm(dim=1, keepdim=True)).to(a.device)
-    found = [_line_distances(block @ a.T, block @ b.T) for block in torch.split(units, DIRECTIONS_HELD)]
-    return float(torch.cat(found).mean())
+    total = a.new_zeros(())
+    for block in torch.split(units, DIRECTIONS_HELD):
+        total += _line_distances(block @ a.T, block @ b.T).sum()
+    return float(total) / directions
 
 
 def _line_distances(a: Tensor, b: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def test_says_what_it_is_about_to_do_and_what_to_do_next(gantrain: Command) -> N
         "discriminator: dcgan",
         "loss=Hinge",
         "lr_d 0.0004",
-        "224.6 updates an epoch",
+        "192.6 updates an epoch",
         "device: cpu",
         "newest picture: outputs/",
         "next: gantrain sample outputs/",

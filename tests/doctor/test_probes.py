@@ -344,6 +344,7 @@ def test_conditional_networks_are_given_labels() -> None:
     with untouched(G, D):
         fakes = G(rules.latent(12, drawn(4)), labels)
         r, f, u = D(train, labels), D(fakes, labels), D(held_out, unseen)
+    G.eval()  # it is looked at as it trains all the same
     found = probes.look_at_the_game(Players(D, G), rules, (train, labels), (held_out, unseen), drawn(4))
     assert_close(found["auc_train"], pairs_auc(r, f), rtol=1e-5, atol=0)
     assert_close(found["auc_held_out"], pairs_auc(u, f), rtol=1e-5, atol=0)
@@ -558,10 +559,11 @@ def test_mode_gap_sees_stale_statistics(reference: Reference) -> None:
     module = importlib.import_module("gantrain.networks.dcgan")
     network = module.Generator(LATENT, 1, 16, width=4)
     network.body[-2].weight.data.mul_(10)  # pictures that differ
-    stale = gap(network)
+    stale = gap(network.eval())
+    network.train()
     for _ in range(200):
         network(rules.latent(16, drawn(2)))
-    settled = gap(network)
+    settled = gap(network.eval())
     assert settled < 1 < stale
     assert gap(module.Generator(LATENT, 1, 16, width=4, norm="layer")) < 1e-6
 
@@ -569,14 +571,13 @@ def test_mode_gap_sees_stale_statistics(reference: Reference) -> None:
 # ---- The whole of it, on a real run ----------------------------------------------------------------------
 
 
-def a_run(*overrides: str) -> tuple[TrainingState, Game]:
+def a_run(*overrides: str, device: str = "cpu") -> tuple[TrainingState, Game]:
     small = ("model.width=4", "train.batch_size=8", "data.image_size=16")
     cfg = checks.resolved(composed([*small, *overrides]))
     checks.check(cfg)
     torch.manual_seed(0)
-    device = torch.device("cpu")
-    runtime.settle(cfg, device)
-    return build.assemble(cfg, build.load_data(cfg), device)
+    runtime.settle(cfg, torch.device(device))
+    return build.assemble(cfg, build.load_data(cfg), torch.device(device))
 
 
 def flattened(state: Any, name: str = "") -> dict[str, Any]:
@@ -613,17 +614,36 @@ def look_at(state: TrainingState, game: Game, reference: Reference) -> None:
 def test_a_run_that_is_looked_at_goes_on_as_if_it_were_not(
     overrides: tuple[str, ...], reference: Reference
 ) -> None:
-    (seen, game), (unseen, same) = a_run(*overrides), a_run(*overrides)
+    looked_at_or_not(a_run(*overrides), a_run(*overrides), reference, steps=1)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("compiled", ["none", "cudagraphs"])
+def test_so_does_one_on_a_gpu(compiled: str, reference: Reference) -> None:
+    """Recorded steps know their tensors by their places in memory."""
+    overrides = (f"runtime.compile={compiled}", "runtime.precision=fp32", "runtime.deterministic=true")
+    seen, unseen = (a_run(*overrides, device="cuda") for _ in range(2))
+    looked_at_or_not(seen, unseen, reference, steps=6)
+
+
+def looked_at_or_not(
+    one: tuple[TrainingState, Game], other: tuple[TrainingState, Game], reference: Reference, steps: int
+) -> None:
+    """The same number of steps before and after the look."""
+    (seen, game), (unseen, same) = one, other
     torch.manual_seed(1)
-    for _ in range(2):
+    for _ in range(2 * steps):
         one_step(unseen, same)
     expected = flattened(unseen.state_dict())
     torch.manual_seed(1)
-    one_step(seen, game)
+    for _ in range(steps):
+        one_step(seen, game)
     before = everything(seen.nets.discriminator, seen.nets.generator, seen.ema.network)
     whole = flattened(seen.state_dict())
     look_at(seen, game, reference)
     assert everything(seen.nets.discriminator, seen.nets.generator, seen.ema.network) == before
     assert flattened(seen.state_dict()) == whole
-    one_step(seen, game)
+    for _ in range(steps):
+        one_step(seen, game)
     assert flattened(seen.state_dict()) == expected

@@ -87,6 +87,15 @@ def test_spectrum_is_the_mean_over_pictures_and_channels_less_their_own_means(
     assert_close(power_spectrum(images), expected)
 
 
+def test_lattice_peak_compares_with_the_typical_power_at_two_and_three_steps() -> None:
+    """Neither the line's own foot, which the window makes, nor strong lines nearby count."""
+    spectrum = torch.full((16, 16), 2.0).double()
+    spectrum[-1, 7:10] = spectrum[:2, 7:10] = 500
+    spectrum[0, 8] = 2000
+    spectrum[3, 5:12] = spectrum[-3, 5:12] = spectrum[2, 7:9] = spectrum[-2, 7:9] = 1e9  # 18 of the 40 around
+    assert lattice_peak(spectrum, 2) == pytest.approx(3)
+
+
 @SIZES
 @PERIODS
 def test_lattice_peak_of_a_wave_in_noise(size: int, period: int) -> None:

@@ -79,6 +79,17 @@ def test_identical_sets_overlap_completely() -> None:
     )  # each vector is in k other balls on average, and its own
 
 
+def test_a_lone_vector_covers_only_itself() -> None:
+    one = randn(1, 4)
+    assert overlap(one, one) == (1, 1, 1, 1)
+    assert overlap(one, one + 1e-3) == (0, 0, 0, 0)
+
+
+def test_overlap_keeps_its_digits_far_from_the_origin() -> None:
+    real, fake = randn(60, 4), randn(60, 4, seed=1) + 0.5
+    assert overlap(real + 1e6, fake + 1e6) == overlap(real, fake)
+
+
 def test_sets_far_apart_do_not_overlap() -> None:
     assert overlap(randn(50, 8), randn(50, 8, seed=1) + 100) == (0, 0, 0, 0)
 

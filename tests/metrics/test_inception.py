@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from gantrain.errors import GantrainError
+from gantrain.metrics import inception
 from gantrain.metrics.inception import KEY, NAMES, evaluate_inception
 from gantrain.metrics.reference import Reference
 
@@ -87,19 +88,24 @@ def test_weights_of_another_network(images: Tensor, judge: Reference, tmp_path: 
 def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of the right form: the numbers mean nothing, but they are computed as with the real one."""
     pytest.importorskip("torch_fidelity")
-    from torch_fidelity import feature_extractor_inceptionv3 as inception
+    from torch_fidelity import feature_extractor_inceptionv3 as module
 
     with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        patch.setattr(inception, "load_state_dict_from_url", lambda *_, **__: {})
-        patch.setattr(inception.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
-        network = inception.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
+        patch.setattr(module, "load_state_dict_from_url", lambda *_, **__: {})
+        patch.setattr(module.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
+        network = module.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
     path = tmp_path_factory.mktemp("weights") / "inception.pth"
     torch.save(network.state_dict(), path)
     return path
 
 
-def test_all_the_way_through_the_network(images: Tensor, judge: Reference, random_weights: Path) -> None:
+def test_all_the_way_through_the_network(
+    images: Tensor, random_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inception, "FEWEST", 12)
+    images = images[:12]
+    judge = Reference(images, None, torch.arange(12), "held_out")
     torch.manual_seed(0)
     before = torch.get_rng_state()
     found = evaluate_inception(images, judge, random_weights)
@@ -109,6 +115,6 @@ def test_all_the_way_through_the_network(images: Tensor, judge: Reference, rando
     assert found["kid"].value == pytest.approx(0, abs=1e-6)
     assert found["precision_inception"].value == found["recall_inception"].value == 1
     stamp = found["fid"].stamp
-    assert (stamp.space, stamp.n_real, stamp.n_fake, stamp.split) == ("inception", 50, 50, "held_out")
+    assert (stamp.space, stamp.n_real, stamp.n_fake, stamp.split) == ("inception", 12, 12, "held_out")
     assert len(stamp.extractor) == 12
     assert found["fid"].null_mean is None

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small import TINY, Command
+
+from gantrain import files, pictures
+from gantrain.data import sources
+from gantrain.metrics import features
+from gantrain.metrics.stamps import Stamp, comparable
+
+KINDS = ("fd", "kd", "precision", "recall", "density", "coverage", "vendi", "swd")
+
+
+@pytest.fixture(autouse=True)
+def _briefly_trained_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "TRAINED_STEPS", 50)
+
+
+def train(gantrain: Command, *more: str) -> Path:
+    settings = ("data.image_size=16", "train.steps=2", "model.init=xavier", "hydra.run.dir=run")
+    assert gantrain(*TINY, *settings, *more).code == 0
+    return Path("run").resolve()
+
+
+def evaluated(gantrain: Command, *options: str) -> dict[str, Any]:
+    outcome = gantrain("evaluate", "run", "--json", *options)
+    assert outcome.code == 0, outcome.err
+    found: dict[str, Any] = json.loads(outcome.out)
+    return found
+
+
+def values(found: dict[str, Any]) -> dict[str, float]:
+    return {name: measured["value"] for name, measured in found["metrics"].items()}
+
+
+def write_digits(folder: Path, count: int, classes: int = 10) -> None:
+    """Real ones, of the first classes."""
+    found = sources.digits(16)
+    assert found.labels is not None
+    order = torch.randperm(found.count, generator=torch.Generator().manual_seed(0))
+    for row in order[found.labels[order] < classes][:count].tolist():
+        pictures.save(found.images[row], folder / f"{row:04d}.png")
+
+
+def test_the_table(gantrain: Command) -> None:
+    run = train(gantrain)
+    outcome = gantrain("evaluate", "run", "-n", "100")
+    assert outcome.code == 0, outcome.err
+    lines = outcome.out.splitlines()
+    assert lines[0].split() == ["metric", "value", "real", "against", "real"]
+    rows = {line.split()[0]: line for line in lines[1:25]}
+    assert rows.keys() == {f"{kind}_{space}" for kind in KINDS for space in ("pca64", "rand", "cls")}
+    (row,) = files.read_rows(run / files.EVALUATIONS)
+    for name, measured in row["metrics"].items():
+        assert float(rows[name].split()[1]) == pytest.approx(measured["value"], rel=0.05, abs=1e-3)
+    assert rows["fd_rand"].endswith("(100 against 156)")
+    words = "100 pictures by the averaged generator in eval mode against 256 real ones (held_out)"
+    assert sum(words in line for line in lines) == 3
+    assert "class" in outcome.out
+    assert [line.split()[0] for line in lines[-10:]] == list("0123456789")
+
+
+def test_classes_that_are_missing_are_marked(gantrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "TRAINED_STEPS", 200)
+    train(gantrain)
+    write_digits(Path("half"), 300, classes=5)
+    options = ("--images", "half", "--split", "train")
+    lines = gantrain("evaluate", "run", *options).out.splitlines()[-10:]
+    assert [line.endswith("dropped") for line in lines] == 5 * [False] + 5 * [True]
+    shares = evaluated(gantrain, *options)["classes"]
+    assert [share["dropped"] for share in shares] == 5 * [False] + 5 * [True]
+    assert sum(share["fake"] for share in shares) == pytest.approx(1, abs=1e-4)
+
+
+def test_what_is_printed_is_appended(gantrain: Command) -> None:
+    run = train(gantrain)
+    first, second = evaluated(gantrain, "-n", "60"), evaluated(gantrain, "-n", "60", "--seed", "1")
+    rows = files.read_rows(run / files.EVALUATIONS)
+    assert [{"run": str(run)} | row for row in rows] == [first, second]
+    assert (first["step"], first["seed"], first["images"]) == (2, 0, None)
+    stamps = [Stamp(**found["metrics"]["fd_rand"]["stamp"]) for found in (first, second)]
+    assert not comparable(*stamps)
+    assert stamps[0].n_fake == 60
+    assert (stamps[0].ema, stamps[0].eval_mode) == (True, True)
+
+
+def test_same_seed_same_numbers(gantrain: Command) -> None:
+    train(gantrain)
+    first, again, other = (
+        values(evaluated(gantrain, "-n", "70", "--seed", seed)) for seed in ("0", "0", "5")
+    )
+    assert first == again
+    assert first["fd_rand"] != other["fd_rand"]
+
+
+def test_as_many_as_there_are_real_ones(gantrain: Command) -> None:
+    train(gantrain, "train.images=300")
+    for split, count in (("held_out", 256), ("train", 300)):
+        stamp = evaluated(gantrain, "--split", split)["metrics"]["fd_pca64"]["stamp"]
+        assert (stamp["split"], stamp["n_real"], stamp["n_fake"]) == (split, count, count)
+
+
+def test_pictures_in_a_folder(gantrain: Command) -> None:
+    """Its own pictures, saved and read again, measure the same."""
+    run = train(gantrain)
+    assert gantrain("sample", "run", "-n", "60", "--format", "png", "--out", "drawn").code == 0
+    own, read = evaluated(gantrain, "-n", "60"), evaluated(gantrain, "--images", "drawn")
+    assert read["images"] == "drawn"
+    for name in ("fd_pca64", "fd_rand", "fd_cls", "swd_rand"):
+        assert read["metrics"][name]["value"] == pytest.approx(own["metrics"][name]["value"], rel=1e-3)
+    stamp = read["metrics"]["fd_rand"]["stamp"]
+    assert (stamp["n_fake"], stamp["ema"], stamp["eval_mode"]) == (60, None, None)
+    assert "60 pictures from elsewhere against" in gantrain("evaluate", "run", "--images", "drawn").out
+    assert len(files.read_rows(run / files.EVALUATIONS)) == 3
+
+
+def test_real_pictures_in_a_folder_measure_as_real_ones(gantrain: Command) -> None:
+    train(gantrain)
+    write_digits(Path("real"), 400)
+    found = evaluated(gantrain, "--images", "real", "--split", "all")["metrics"]
+    for space in ("pca64", "rand", "cls"):
+        assert found[f"fd_{space}"]["value"] < 2 * found[f"fd_{space}"]["null_mean"]
+
+
+def test_a_run_with_pictures_needs_no_checkpoint(gantrain: Command) -> None:
+    run = train(gantrain)
+    write_digits(Path("real"), 60)
+    shutil.rmtree(run / files.CHECKPOINTS)
+    assert evaluated(gantrain, "--images", "real")["step"] == 0
+    outcome = gantrain("evaluate", "run")
+    assert outcome.code == 2
+    assert "has no checkpoint to draw from" in outcome.err
+
+
+def test_unlabelled_colour_pictures(gantrain: Command) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for number in range(120):
+        picture = torch.randint(0, 256, (3, 20, 20), dtype=torch.uint8, generator=generator)
+        pictures.save(picture, Path("photos") / f"{number}.png")
+    run = train(gantrain, "data=folder", "data.root=photos")
+    found = evaluated(gantrain, "--split", "all")
+    assert {name.partition("_")[2] for name in found["metrics"]} == {"pca64", "rand"}
+    assert found["classes"] == []
+    assert "class " not in gantrain("evaluate", "run", "--split", "all").out
+    (Path("photos") / "0.png").unlink()
+    outcome = gantrain("evaluate", "run")
+    assert outcome.code == 2
+    assert "holds a run with other data" in outcome.err
+    assert len(files.read_rows(run / files.EVALUATIONS)) == 2
+
+
+def test_a_folder_that_is_not_there(gantrain: Command) -> None:
+    train(gantrain)
+    outcome = gantrain("evaluate", "run", "--images", "nowhere")
+    assert outcome.code == 2
+    assert "--images: there is no folder nowhere" in outcome.err
+    assert "data.root" not in outcome.err
+
+
+@pytest.mark.parametrize("how", ["--inception-weights", "metrics.inception_weights"])
+def test_weights_that_are_not_there(how: str, gantrain: Command) -> None:
+    run = train(gantrain, *(() if how.startswith("--") else (f"{how}=x.pth",)))
+    options = (how, "x.pth") if how.startswith("--") else ()
+    outcome = gantrain("evaluate", "run", "-n", "60", *options)
+    assert outcome.code == 2
+    assert "metrics.inception_weights: there is no file x.pth" in outcome.err
+    assert not files.read_rows(run / files.EVALUATIONS)
