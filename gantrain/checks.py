@@ -20,7 +20,7 @@ from gantrain.build import (
 )
 from gantrain.config import check_skeleton, refuse
 from gantrain.data.sources import LABELLED
-from gantrain.doctor.rules import check_params
+from gantrain.doctor.rules.registry import check_params
 from gantrain.errors import GantrainError
 from gantrain.keys import NETWORKS
 from gantrain.networks.init import INIT

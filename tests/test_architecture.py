@@ -15,9 +15,7 @@ PACKAGE = ROOT / "gantrain"
 # From the ground up. A module imports from lower floors and from its own room, never from the room next door.
 FLOORS = (
     ("gantrain", "errors", "console", "train.cadence"),
-    ("sizes", "files", "keys", "losses", "train.schedule", "doctor.rule"),
-    ("doctor.advice",),
-    ("doctor.rules",),
+    ("sizes", "files", "keys", "losses", "train.schedule", "doctor.rules"),
     ("sections",),
     ("networks", "augment", "data", "config", "compose", "signatures", "process"),
     ("runtime",),

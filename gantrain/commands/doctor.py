@@ -12,8 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from gantrain import build, checkpoint, checks, files, runtime
 from gantrain.compose import beside, composed
 from gantrain.config import refuse
-from gantrain.doctor.attend import Doctor, Eyes
-from gantrain.doctor.rules import check_params
+from gantrain.doctor.attend import Doctor
+from gantrain.doctor.eyes import Eyes
+from gantrain.doctor.rules.registry import check_params
 from gantrain.errors import FoundError, GantrainError
 from gantrain.process import prepare_process
 from gantrain.saved import plain, recorded, saved_config

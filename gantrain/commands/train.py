@@ -18,7 +18,8 @@ from gantrain.checkpoint import Checkpoints
 from gantrain.config import refuse, warnings
 from gantrain.console import log, speaking
 from gantrain.data.store import ImageSet
-from gantrain.doctor.attend import SHORTEST_JUDGED, Doctor, Eyes
+from gantrain.doctor.attend import SHORTEST_JUDGED, Doctor
+from gantrain.doctor.eyes import Eyes
 from gantrain.errors import NonFiniteError
 from gantrain.process import Stop, alone_in, graceful_stop, prepare_process, recording_failure
 from gantrain.quality import Artist, Quality

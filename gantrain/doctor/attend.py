@@ -6,54 +6,29 @@ seeded by the run's seed and the step, so that a run with a doctor and one witho
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from gantrain import files, pictures
 from gantrain.console import log
-from gantrain.data.store import ImageSet, to_signed
-from gantrain.doctor import preflight, probes
 from gantrain.doctor.exhibits import Material, exhibit
+from gantrain.doctor.eyes import Eyes
 from gantrain.doctor.finding import Finding
+from gantrain.doctor.governor import TIERS, Governor
 from gantrain.doctor.report import Diagnosis, console_line, markdown, plain
-from gantrain.doctor.rule import Examination, Null
+from gantrain.doctor.rules.rule import Examination, Null
 from gantrain.doctor.watch import WARM_UP_STEPS, Memory, Watch
 from gantrain.errors import NonFiniteError
 from gantrain.keys import flatten
-from gantrain.metrics.reference import Reference
-from gantrain.train.loop import Game
 from gantrain.train.state import TrainingState
-from gantrain.train.step import Round
 
 DIARY = "doctor"  # its page in the state's diary
 CLOSING_LOOKS = 3
 SHORTEST_JUDGED = WARM_UP_STEPS  # steps of a run whose pictures are looked at
-MOST_TO_COPY = 4000  # training pictures that a fake's nearest is looked for among
 HISTORY = 400  # looks kept for a picture of how a signal went
-
-
-@dataclass(frozen=True)
-class Tier:
-    """Looks that cost alike: every total / `looks` steps, within bounds, while `share` of its time allows."""
-
-    looks: int
-    least: int
-    most: int
-    share: float
-
-    def every(self, total: int) -> int:
-        return min(max(total // self.looks, self.least), self.most)
-
-
-TIERS = {"game": Tier(20, 25, 250, 0.5), "pictures": Tier(10, 50, 500, 0.5)}
 
 
 class Notebook(Protocol):
@@ -64,132 +39,6 @@ class Notebook(Protocol):
     def note(self, tag: str, text: str, step: int) -> None: ...
 
     def picture(self, tag: str, picture: Tensor, step: int) -> None: ...
-
-
-@dataclass
-class Governor:
-    """Keeps the time of the looks below a share of the training time: it looks less often rather than more.
-
-    Each tier may spend its own part, so that dear looks do not eat up the cheap ones'. A look that has not
-    been timed yet is allowed. With `fixed` the wall clock decides nothing.
-    """
-
-    most: float
-    fixed: bool = False
-
-    def __post_init__(self) -> None:
-        self.spent: dict[str, float] = dict.fromkeys(TIERS, 0.0)
-        self.cost: dict[str, float] = {}  # of the last look
-
-    def allows(self, tier: str, seconds: float) -> bool:
-        """seconds: of training so far, the looks not counted."""
-        due = self.spent[tier] + self.cost.get(tier, 0.0)
-        return self.fixed or due <= self.most * TIERS[tier].share * seconds
-
-    @contextmanager
-    def timing(self, tier: str, counts: bool = True) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.cost[tier] = time.perf_counter() - start
-        if counts:
-            self.spent[tier] += self.cost[tier]
-
-    def share(self, seconds: float) -> float:
-        return sum(self.spent.values()) / max(seconds, 1e-9)
-
-
-class Eyes:
-    """Where the doctor's numbers come from: networks, data and reference of one run."""
-
-    def __init__(
-        self, state: TrainingState, game: Game, images: ImageSet, reference: Reference | None, seed: int
-    ) -> None:
-        self.state, self.game, self.images, self.reference, self.seed = state, game, images, reference, seed
-        self.conditional = game.store.labels is not None
-        # Training moves on in place; rows are drawn from the same set that it draws from.
-        self.rows = {"train": images.train, "held_out": images.held_out}
-
-    def noise(self, *what: int) -> Generator:
-        mixed = np.random.SeedSequence([self.seed % 2**64, self.state.step, *what]).generate_state(
-            1, np.uint64
-        )
-        return Generator(self.state.device).manual_seed(int(mixed[0] >> 1))
-
-    def some(self, side: str, count: int, noise: Generator) -> Tensor:
-        """uint8 rows: numbers of pictures of one side, at random."""
-        rows = self.rows[side]
-        if rows is None:
-            rows = torch.arange(self.images.count)
-        order = torch.randperm(len(rows), generator=noise, device=noise.device)[:count]
-        return rows[order.to(rows.device)]
-
-    def batch(self, rows: Tensor) -> probes.Batch:
-        store = self.game.store
-        rows = rows.to(store.images.device)
-        labels = None if store.labels is None else store.labels[rows].to(store.device)
-        return to_signed(store.images.index_select(0, rows).to(store.device)), labels
-
-    def game_now(self, look: int = 0) -> dict[str, float]:
-        """T1: what D sees, and what its answer does to G."""
-        state, rules, noise = self.state, self.game.rules, self.noise(1, look)
-        held = 0 if self.rows["held_out"] is None else len(self.rows["held_out"])
-        count = min(probes.LOOKED_AT, self.images.train_count)
-        if held >= probes.FEWEST_HELD_OUT:
-            count = min(count, held)  # as many of each: batch norm makes small batches look otherwise
-        train = self.batch(self.some("train", count, noise))
-        unseen = self.batch(self.some("held_out", count, noise)) if held >= probes.FEWEST_HELD_OUT else None
-        phases = self.game.schedule.phases(state.step, state.schedule_stats)
-        now = Round(state.step, noise, *train)
-        return probes.look_at_the_gradients(state.nets, rules, phases, now) | probes.look_at_the_game(
-            state.nets, rules, train, unseen, noise
-        )
-
-    def labels(self, count: int) -> Tensor | None:
-        """Classes in turn, for a generator that takes them."""
-        if not self.conditional:
-            return None
-        return torch.arange(count, device=self.state.device) % self.images.num_classes
-
-    def fakes(self, look: int = 0) -> Tensor:
-        """uint8 pictures by the averaged generator, as many as the reference compares."""
-        latent, count = self.game.rules.latent, self.judge.n
-        seed = self.noise(2, look).initial_seed()
-        z = torch.cat(list(pictures.latent_blocks(latent, count, seed, self.state.device)))
-        return pictures.draw(self.state.ema.network, z, self.labels(count))
-
-    def compared(self, fakes: Tensor) -> dict[str, float]:
-        """T2: the pictures, against the real ones."""
-        return probes.look_at_the_pictures(fakes, self.judge)
-
-    @property
-    def judge(self) -> Reference:
-        assert self.reference is not None, "pictures are only looked at where there is something to judge by"
-        return self.reference
-
-    def pictures(self, side: str, count: int, noise: Generator) -> Tensor:
-        """uint8, at random."""
-        return self.images.images.index_select(0, self.some(side, count, noise))
-
-    def training_pictures(self) -> Tensor:
-        """Those that a fake may be a copy of."""
-        return self.pictures("train", MOST_TO_COPY, self.noise(4))
-
-    def closely(self, fakes: Tensor, look: int) -> dict[str, float]:
-        """T3, once the rest is known: dear."""
-        noise, most = self.noise(3, look), 2 * self.judge.n
-        train, held_out = (self.pictures(side, most, noise) for side in ("train", "held_out"))
-        found = probes.look_closely(fakes, self.judge, train, held_out, noise)
-        gap = probes.mode_gap(
-            self.state.nets.generator, self.game.rules, self.judge,
-            self.state.sampler.batch_size, self.labels(self.images.num_classes or 1), noise,
-        )  # fmt: skip
-        return {**found.signals, **gap}
-
-    def untrained(self) -> dict[str, float]:
-        labels = self.labels(self.images.num_classes or 1)
-        return preflight.untrained(
-            self.state.nets.generator, self.game.rules, self.judge, labels, self.noise(0)
-        )
 
 
 class Doctor:

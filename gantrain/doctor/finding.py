@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 
-from gantrain.doctor.rule import SEVERITIES, Examination, Hit, Rule, Severity
+from gantrain.doctor.rules.rule import SEVERITIES, Examination, Hit, Rule, Severity
 
 
 class Finding(TypedDict):

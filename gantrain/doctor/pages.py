@@ -7,9 +7,9 @@ from itertools import groupby
 from pathlib import Path
 
 from gantrain import files
-from gantrain.doctor.advice import ADVICE
-from gantrain.doctor.rule import Rule
-from gantrain.doctor.rules import RULES
+from gantrain.doctor.rules.advice import ADVICE
+from gantrain.doctor.rules.registry import RULES
+from gantrain.doctor.rules.rule import Rule
 
 README = "README.md"
 NOTE = "<!-- Written by python -m gantrain.doctor.pages docs/rules: change the rule, not this page. -->"

@@ -28,8 +28,6 @@ from gantrain.train.step import SHORT, Players, Round, Rules, evaluate, frozen, 
 Batch = tuple[Tensor, Tensor | None]
 """Pictures in [-1, 1], N x C x H x W, and their labels (int64 N) if the networks take labels."""
 
-LOOKED_AT = 64
-"""Pictures of each kind for `look_at_the_game`: it then costs about one training step."""
 FEWEST_HELD_OUT = 5
 SUBSETS = 8  # random parts of the held-out pictures
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gantrain.doctor.finding import Finding
-from gantrain.doctor.rule import Facts, Remedy
-from gantrain.doctor.rules import BY_ID
+from gantrain.doctor.rules.registry import BY_ID
+from gantrain.doctor.rules.rule import Facts, Remedy
 
 WIDTH = 100  # of the terminal's lines
 MORE = 2  # remedies beside the first

@@ -13,8 +13,8 @@ from statistics import fmean, median, pstdev
 from typing import Any
 
 from gantrain.doctor.finding import Finding, finding_of, judged, middle, weight
-from gantrain.doctor.rule import Examination, Hit, Rule, unchecked
-from gantrain.doctor.rules import RULES
+from gantrain.doctor.rules.registry import RULES
+from gantrain.doctor.rules.rule import Examination, Hit, Rule, unchecked
 
 HITS = MISSES = 3  # in a row, until a finding begins and until it ends
 OF_THE_GAME = ("T0", "T1")
@@ -233,7 +233,7 @@ class Memory:
 
         Derived: loss_d_ratio, loss_g_ratio (loss / its value at equilibrium), grad_norm_g_change (grad_norm_g
         / its median over steps 50 to 200), flatness (relative standard deviation of loss_d over the last four
-        windows), fd_improving (1.0 if fd_pca64 fell by 5 % or more over the last three looks, to below that
+        windows), fd_latest (fd_pca64 when it was last measured), fd_improving (1.0 if fd_pca64 fell by 5 % or more over the last three looks, to below that
         of the mean picture, else 0.0).
         """
         known = {name: value for name, value in signals.items() if not math.isnan(value)}
@@ -266,6 +266,8 @@ class Memory:
                 derived["flatness"] = pstdev(values) / abs(fmean(values))
         if "fd_pca64" in known:
             self.distances = appended(self.distances, step, known["fd_pca64"], FD_LOOKS)
+        if self.distances:
+            derived["fd_latest"] = self.distances[-1][1]
         if len(self.distances) == FD_LOOKS:
             first, last = self.distances[0][1], self.distances[-1][1]
             derived["fd_improving"] = float(last <= min((1 - FD_FALL) * first, FD_OF_THE_MEAN))

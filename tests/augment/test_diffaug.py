@@ -90,7 +90,5 @@ def test_shares_out_of_range_are_refused(key: str) -> None:
 
 
 def test_it_trains(gantrain: Command) -> None:
-    outcome = gantrain(
-        "augment=diffaug", "train.steps=2", *TINY
-    )
+    outcome = gantrain("augment=diffaug", "train.steps=2", *TINY)
     assert outcome.code == 0, outcome.err

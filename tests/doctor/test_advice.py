@@ -12,12 +12,12 @@ from gantrain import checks
 from gantrain.build import DataFacts
 from gantrain.compose import composed
 from gantrain.config import refuse
-from gantrain.doctor import changes
-from gantrain.doctor import remedies as texts
-from gantrain.doctor.advice import ADVICE, offer
-from gantrain.doctor.remedies import Advice
-from gantrain.doctor.rule import Facts
-from gantrain.doctor.rules import BY_ID, RULES
+from gantrain.doctor.rules import changes
+from gantrain.doctor.rules import remedies as texts
+from gantrain.doctor.rules.advice import ADVICE, offer
+from gantrain.doctor.rules.registry import BY_ID, RULES
+from gantrain.doctor.rules.remedies import Advice
+from gantrain.doctor.rules.rule import Facts
 from gantrain.keys import flatten
 
 # Runs with a fault, and without, that somebody may have typed.

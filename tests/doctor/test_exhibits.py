@@ -16,7 +16,7 @@ from gantrain.data.split import split
 from gantrain.data.store import to_signed, to_uint8
 from gantrain.doctor import drawing, exhibits
 from gantrain.doctor.exhibits import EXHIBITS, SMALL, Material, exhibit
-from gantrain.doctor.rules import RULES
+from gantrain.doctor.rules.registry import RULES
 from gantrain.metrics.artefacts import lattice_peak, power_spectrum
 from gantrain.metrics.reference import Reference
 

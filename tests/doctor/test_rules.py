@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from gantrain.doctor.rule import SEVERITIES, Examination, Hit, Null, unchecked
-from gantrain.doctor.rules import BY_ID, PAGES, RULES, check_params
+from gantrain.doctor.rules.registry import BY_ID, PAGES, RULES, check_params
+from gantrain.doctor.rules.rule import SEVERITIES, Examination, Hit, Null, unchecked
 from gantrain.errors import GantrainError
 
 FACTS: dict[str, Any] = {
@@ -652,7 +652,22 @@ def test_bad_young_colour_pictures_still_show_their_checkerboard() -> None:
 def test_causes_stand_before_their_symptoms() -> None:
     serious = [rule.id for rule in RULES if set(rule.severities) - {"info"} and rule.page != "GD005"]
     assert serious == (
-        "GD001 GD003 GD004 GD401 GD101 GD002 GD102 GD103 GD201 GD202 GD304 GD402 GD303 GD301".split()
+        [
+            "GD001",
+            "GD003",
+            "GD004",
+            "GD401",
+            "GD101",
+            "GD002",
+            "GD102",
+            "GD103",
+            "GD201",
+            "GD202",
+            "GD304",
+            "GD402",
+            "GD303",
+            "GD301",
+        ]
     )
     ids = [rule.id for rule in RULES]
     assert all(ids.index(silencer) < ids.index(rule.id) for rule in RULES for silencer in rule.silenced_by)

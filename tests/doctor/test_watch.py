@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from gantrain.doctor.finding import Finding
-from gantrain.doctor.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
-from gantrain.doctor.rules import RULES
+from gantrain.doctor.rules.registry import RULES
+from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
 from gantrain.doctor.watch import Memory, Watch
 
 TOTAL = 2000

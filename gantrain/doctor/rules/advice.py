@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gantrain.doctor import changes
-from gantrain.doctor import remedies as r
-from gantrain.doctor.remedies import Advice
-from gantrain.doctor.rule import Facts, Remedy
+from gantrain.doctor.rules import changes
+from gantrain.doctor.rules import remedies as r
+from gantrain.doctor.rules.remedies import Advice
+from gantrain.doctor.rules.rule import Facts, Remedy
 
 WEAKER_D = (r.SLOWER_D, r.R1, r.SPECTRAL, r.FEWER_D_STEPS)
 BOUND = (r.GRADIENT_PENALTY, r.CLIPPING)

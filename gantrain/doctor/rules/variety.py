@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gantrain.doctor import changes
-from gantrain.doctor.advice import remedies
-from gantrain.doctor.common import (
+from gantrain.doctor.rules import changes
+from gantrain.doctor.rules.advice import remedies
+from gantrain.doctor.rules.common import (
     PRECISE,
     PRECISION_MIN,
     SETTLED,
@@ -15,7 +15,7 @@ from gantrain.doctor.common import (
     percent,
     usual,
 )
-from gantrain.doctor.rule import Evidence, Examination, Hit, Params, Rule, Threshold
+from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Rule, Threshold
 
 OUT_OF = 256  # pictures, to put a share of their variety in words
 
@@ -114,50 +114,6 @@ GD202 = Rule(
     "accepts and not for all of them. Distances between averages hardly notice.",
     remedies=remedies("GD202"),
     picture="missing_classes",
-)
-
-
-def memorised(at: Examination, params: Params) -> Hit | None:
-    nearer, ratio = at.get("nearer_train"), at.get("nearest_ratio")
-    close = nearer > params["nearer_max"] and ratio < params["nearest_max"]
-    copied = nearer > params["nearer_max"] and at.get("copy_ratio", 1.0) < params["copy_max"]
-    if not (close or copied):
-        return None
-    message = (
-        f"{percent(nearer)} of the fakes are nearer to a training picture than to an unseen one (normal 50 "
-        f"%), at {ratio:.2f} times the distance of unseen pictures"
-    )
-    evidence = (
-        Evidence("nearer_train", nearer, 0.5, None, params["nearer_max"]),
-        Evidence("nearest_ratio", ratio, 1.0, None, params["nearest_max"]),
-        Evidence("copy_ratio", at.get("copy_ratio"), 1.0, None, params["copy_max"]),
-    )
-    return Hit("warning", message, evidence)
-
-
-GD402 = Rule(
-    id="GD402",
-    title="The generator copies training pictures",
-    severities=("warning",),
-    tier="T3",
-    needs=("nearer_train", "nearest_ratio"),
-    uses=("copy_ratio", "vendi_ratio", "precision"),
-    requires=(VARIED, PRECISE),
-    thresholds={
-        "nearer_max": Threshold(0.65, "share of fakes nearer to a training picture than to a held-out one"),
-        "nearest_max": Threshold(
-            1.3, "median distance to the nearest training picture, over unseen pictures'"
-        ),
-        "copy_max": Threshold(0.8, "Frechet distance to the training pictures, over that of unseen pictures"),
-        "vendi_min": VENDI_MIN,
-        "precision_min": PRECISION_MIN,
-    },
-    test=memorised,
-    silenced_by=("GD201",),
-    why="With few pictures, or a D that knows them by heart, the safest fake is a copy. Distances to the "
-    "data fall all the same, so only unseen pictures give it away.",
-    remedies=remedies("GD402"),
-    picture="nearest_training",
 )
 
 

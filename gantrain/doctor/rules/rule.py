@@ -144,6 +144,7 @@ def _has_equilibrium(examination: Examination, params: Params) -> bool:
 HELD_OUT = Requirement(_held_out, "needs held-out pictures")
 ABSENT = {
     "loss_d_ratio": Requirement(_has_equilibrium, "needs a loss whose value at equilibrium is known"),
+    "auc_seen": HELD_OUT,
     "auc_gap": HELD_OUT,
     "nearer_train": HELD_OUT,
     "nearest_ratio": HELD_OUT,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gantrain.doctor import changes
-from gantrain.doctor.changes import Change, fixed, penalised, scaled
-from gantrain.doctor.rule import Facts
+from gantrain.doctor.rules import changes
+from gantrain.doctor.rules.changes import Change, fixed, penalised, scaled
+from gantrain.doctor.rules.rule import Facts
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,19 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from gantrain.doctor import changes
-from gantrain.doctor.advice import remedies
-from gantrain.doctor.common import against, percent
-from gantrain.doctor.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Severity, Threshold
+from gantrain.doctor.rules import changes
+from gantrain.doctor.rules.advice import remedies
+from gantrain.doctor.rules.common import against, percent
+from gantrain.doctor.rules.rule import (
+    Evidence,
+    Examination,
+    Hit,
+    Params,
+    Requirement,
+    Rule,
+    Severity,
+    Threshold,
+)
 
 SCALED = ("BCE", "Minimax", "LSGAN", "Hinge", "Relativistic")  # losses that give logits a scale
 CENTRED = ("BCE", "Minimax", "LSGAN", "Hinge")  # and a place: only differences count under the others
@@ -108,12 +117,14 @@ GD002 = Rule(
 
 
 def dominates(at: Examination, params: Params) -> Hit | None:
-    ratio = at.get("loss_d_ratio")
-    if ratio >= params["ratio_warn"] or at.get("fd_improving") != 0:
+    ratio, improving, distance = at.get("loss_d_ratio"), at.get("fd_improving"), at.get("fd_latest")
+    unhelped = improving == 0 or (improving != 1 and distance > params["fd_max"])
+    if ratio >= params["ratio_warn"] or not unhelped:
         return None
     message = (
         f"D wins: its loss is {percent(ratio)} of that of guessing (healthy: above "
-        f"{percent(params['ratio_warn'])}), and the pictures no longer improve"
+        f"{percent(params['ratio_warn'])}), and the pictures "
+        + ("no longer improve" if improving == 0 else f"are still far off (fd_pca64 {distance:.2g})")
     )
     severity: Severity = "error" if ratio < params["ratio_error"] else "warning"
     return Hit(severity, message, (Evidence("loss_d_ratio", ratio, 1.0, None, params["ratio_warn"]),))
@@ -124,10 +135,12 @@ GD101 = Rule(
     title="The discriminator dominates",
     severities=("warning", "error"),
     tier="T1",
-    needs=("loss_d_ratio", "fd_improving"),
+    needs=("loss_d_ratio", "fd_latest"),
+    uses=("fd_improving",),
     thresholds={
         "ratio_warn": Threshold(0.15, "D's loss over that of guessing; a warning below it"),
         "ratio_error": Threshold(0.05, "an error below it"),
+        "fd_max": Threshold(0.5, "fd_pca64 above which too few looks to see it improve are no excuse"),
     },
     test=dominates,
     yields_to=("GD102",),
@@ -288,63 +301,4 @@ GD104 = Rule(
     why="Some values of the loss are reached in one way only, so they name what happened. The losses of a "
     "healthy game keep moving.",
     remedies=remedies("GD104"),
-)
-
-# ---- GD401 -----------------------------------------------------------------------------------------------
-
-
-def overfits(at: Examination, params: Params) -> Hit | None:
-    gap = at.get("auc_gap")
-    if gap <= params["gap_warn"]:
-        return knows_the_few(at, params)
-    message = (
-        f"D knows its training pictures by heart: it ranks {percent(at.get('auc_train'))} of them above "
-        f"fakes, but only {percent(at.get('auc_held_out'))} of unseen ones (gap {gap:.2f}, normal 0)"
-    )
-    evidence = (
-        Evidence("auc_gap", gap, 0.0, None, params["gap_warn"]),
-        Evidence("auc_train", at.get("auc_train"), None, None, None),
-        Evidence("auc_held_out", at.get("auc_held_out"), None, None, None),
-    )
-    return Hit("error" if gap > params["gap_error"] else "warning", message, evidence)
-
-
-def knows_the_few(at: Examination, params: Params) -> Hit | None:
-    """With a handful of pictures the fakes are so bad that D ranks unseen pictures rightly as well."""
-    count = changes.number(at.facts, "facts.count", params["few"])
-    rounds = changes.number(at.facts, "train.batch_size", 0) * changes.number(at.facts, "schedule.d_steps", 1)
-    seen, ratio = at.step * rounds / count, at.get("loss_d_ratio")
-    if not (count < params["few"] and seen > params["seen"] and ratio < params["sure"]):
-        return None
-    message = (
-        f"D knows its {count:.0f} training pictures by heart: it has seen each of them {seen:.0f} times, "
-        f"and its loss is {percent(ratio)} of that of guessing"
-    )
-    evidence = (
-        Evidence("pictures", count, None, None, params["few"]),
-        Evidence("times_seen", seen, None, None, params["seen"]),
-        Evidence("loss_d_ratio", ratio, 1.0, None, params["sure"]),
-    )
-    return Hit("error", message, evidence)
-
-
-GD401 = Rule(
-    id="GD401",
-    title="The discriminator overfits",
-    severities=("warning", "error"),
-    tier="T1",
-    needs=("auc_gap", "auc_train", "auc_held_out"),
-    uses=("loss_d_ratio",),
-    thresholds={
-        "gap_warn": Threshold(0.10, "share of pairs ranked rightly, training less held-out pictures"),
-        "gap_error": Threshold(0.25, "an error above it"),
-        "few": Threshold(500, "training pictures, below which D may know them without a gap ..."),
-        "seen": Threshold(50, "... once it has seen each so many times ..."),
-        "sure": Threshold(0.15, "... and its loss, over that of guessing, has fallen below this"),
-    },
-    test=overfits,
-    yields_to=("GD202",),  # of kinds of pictures that it was never shown D knows nothing
-    why="D recognises single pictures instead of what they have in common, since it has met each of them "
-    "many times. It then punishes even perfect fakes, and G can only copy.",
-    remedies=remedies("GD401"),
 )

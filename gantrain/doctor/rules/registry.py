@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Mapping
 
-from gantrain.doctor.artefacts import GD301, GD302B, GD303, GD304
-from gantrain.doctor.dynamics import GD002, GD101, GD102, GD103, GD104, GD401
-from gantrain.doctor.exact import GD001, GD003, GD004
-from gantrain.doctor.lints import LINTS
-from gantrain.doctor.rule import Rule
-from gantrain.doctor.variety import GD201, GD202, GD402, GD501
+from gantrain.doctor.rules.artefacts import GD301, GD302B, GD303, GD304
+from gantrain.doctor.rules.exact import GD001, GD003, GD004
+from gantrain.doctor.rules.game import GD002, GD101, GD102, GD103, GD104
+from gantrain.doctor.rules.lints import LINTS
+from gantrain.doctor.rules.memorising import GD401, GD402
+from gantrain.doctor.rules.rule import Rule
+from gantrain.doctor.rules.variety import GD201, GD202, GD501
 from gantrain.errors import GantrainError
 
 RULES: tuple[Rule, ...] = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gantrain.doctor.rule import Facts
+from gantrain.doctor.rules.rule import Facts
 
 Change = dict[str, Any]
 

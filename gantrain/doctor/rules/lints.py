@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gantrain.doctor import changes
-from gantrain.doctor.advice import remedies
-from gantrain.doctor.common import UPSAMPLES, percent
-from gantrain.doctor.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
+from gantrain.doctor.rules import changes
+from gantrain.doctor.rules.advice import remedies
+from gantrain.doctor.rules.common import UPSAMPLES, percent
+from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
 
 # ---- What the untrained generator draws --------------------------------------------------------------------
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gantrain.doctor.advice import remedies
-from gantrain.doctor.changes import is_convolutional
-from gantrain.doctor.common import (
+from gantrain.doctor.rules.advice import remedies
+from gantrain.doctor.rules.changes import is_convolutional
+from gantrain.doctor.rules.common import (
     ANY_PRECISION,
     PRECISE,
     SETTLED,
@@ -18,7 +18,7 @@ from gantrain.doctor.common import (
     percent,
     usual,
 )
-from gantrain.doctor.rule import Examination, Hit, Params, Rule, Severity, Threshold
+from gantrain.doctor.rules.rule import Examination, Hit, Params, Rule, Severity, Threshold
 
 # ---- GD301, GD302: spectra -------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gantrain.doctor.changes import is_convolutional, number
-from gantrain.doctor.rule import Evidence, Examination, Null, Params, Requirement, Threshold
+from gantrain.doctor.rules.changes import is_convolutional, number
+from gantrain.doctor.rules.rule import Evidence, Examination, Null, Params, Requirement, Threshold
 
 SPREADS = 5  # standard deviations of the null that are no news
 

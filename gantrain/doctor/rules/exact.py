@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gantrain.doctor.advice import remedies
-from gantrain.doctor.common import against, percent
-from gantrain.doctor.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
+from gantrain.doctor.rules.advice import remedies
+from gantrain.doctor.rules.common import against, percent
+from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
 
 PLAYERS = {"g": "G", "d": "D"}
 SPAN = (-1.0, 1.0)  # of the real pictures

@@ -1,0 +1,112 @@
+"""Where the doctor's numbers come from: networks, data and reference of one run."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from gantrain import pictures
+from gantrain.data.store import ImageSet, to_signed
+from gantrain.doctor import preflight, probes
+from gantrain.doctor.rules.memorising import LOOKED_AT
+from gantrain.metrics.reference import Reference
+from gantrain.train.loop import Game
+from gantrain.train.state import TrainingState
+from gantrain.train.step import Round
+
+MOST_TO_COPY = 4000  # training pictures that a fake's nearest is looked for among
+
+
+class Eyes:
+    """Where the doctor's numbers come from: networks, data and reference of one run."""
+
+    def __init__(
+        self, state: TrainingState, game: Game, images: ImageSet, reference: Reference | None, seed: int
+    ) -> None:
+        self.state, self.game, self.images, self.reference, self.seed = state, game, images, reference, seed
+        self.conditional = game.store.labels is not None
+        # Training moves on in place; rows are drawn from the same set that it draws from.
+        self.rows = {"train": images.train, "held_out": images.held_out}
+
+    def noise(self, *what: int) -> Generator:
+        mixed = np.random.SeedSequence([self.seed % 2**64, self.state.step, *what]).generate_state(
+            1, np.uint64
+        )
+        return Generator(self.state.device).manual_seed(int(mixed[0] >> 1))
+
+    def some(self, side: str, count: int, noise: Generator) -> Tensor:
+        """uint8 rows: numbers of pictures of one side, at random."""
+        rows = self.rows[side]
+        if rows is None:
+            rows = torch.arange(self.images.count)
+        order = torch.randperm(len(rows), generator=noise, device=noise.device)[:count]
+        return rows[order.to(rows.device)]
+
+    def batch(self, rows: Tensor) -> probes.Batch:
+        store = self.game.store
+        rows = rows.to(store.images.device)
+        labels = None if store.labels is None else store.labels[rows].to(store.device)
+        return to_signed(store.images.index_select(0, rows).to(store.device)), labels
+
+    def game_now(self, look: int = 0) -> dict[str, float]:
+        """T1: what D sees, and what its answer does to G."""
+        state, rules, noise = self.state, self.game.rules, self.noise(1, look)
+        held = 0 if self.rows["held_out"] is None else len(self.rows["held_out"])
+        count = min(LOOKED_AT, self.images.train_count)
+        if held >= probes.FEWEST_HELD_OUT:
+            count = min(count, held)  # as many of each: batch norm makes small batches look otherwise
+        train = self.batch(self.some("train", count, noise))
+        unseen = self.batch(self.some("held_out", count, noise)) if held >= probes.FEWEST_HELD_OUT else None
+        phases = self.game.schedule.phases(state.step, state.schedule_stats)
+        now = Round(state.step, noise, *train)
+        return probes.look_at_the_gradients(state.nets, rules, phases, now) | probes.look_at_the_game(
+            state.nets, rules, train, unseen, noise
+        )
+
+    def labels(self, count: int) -> Tensor | None:
+        """Classes in turn, for a generator that takes them."""
+        if not self.conditional:
+            return None
+        return torch.arange(count, device=self.state.device) % self.images.num_classes
+
+    def fakes(self, look: int = 0) -> Tensor:
+        """uint8 pictures by the averaged generator, as many as the reference compares."""
+        latent, count = self.game.rules.latent, self.judge.n
+        seed = self.noise(2, look).initial_seed()
+        z = torch.cat(list(pictures.latent_blocks(latent, count, seed, self.state.device)))
+        return pictures.draw(self.state.ema.network, z, self.labels(count))
+
+    def compared(self, fakes: Tensor) -> dict[str, float]:
+        """T2: the pictures, against the real ones."""
+        return probes.look_at_the_pictures(fakes, self.judge)
+
+    @property
+    def judge(self) -> Reference:
+        assert self.reference is not None, "pictures are only looked at where there is something to judge by"
+        return self.reference
+
+    def pictures(self, side: str, count: int, noise: Generator) -> Tensor:
+        """uint8, at random."""
+        return self.images.images.index_select(0, self.some(side, count, noise))
+
+    def training_pictures(self) -> Tensor:
+        """Those that a fake may be a copy of."""
+        return self.pictures("train", MOST_TO_COPY, self.noise(4))
+
+    def closely(self, fakes: Tensor, look: int) -> dict[str, float]:
+        """T3, once the rest is known: dear."""
+        noise, most = self.noise(3, look), 2 * self.judge.n
+        train, held_out = (self.pictures(side, most, noise) for side in ("train", "held_out"))
+        found = probes.look_closely(fakes, self.judge, train, held_out, noise)
+        gap = probes.mode_gap(
+            self.state.nets.generator, self.game.rules, self.judge,
+            self.state.sampler.batch_size, self.labels(self.images.num_classes or 1), noise,
+        )  # fmt: skip
+        return {**found.signals, **gap}
+
+    def untrained(self) -> dict[str, float]:
+        labels = self.labels(self.images.num_classes or 1)
+        return preflight.untrained(
+            self.state.nets.generator, self.game.rules, self.judge, labels, self.noise(0)
+        )

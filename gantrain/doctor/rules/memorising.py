@@ -1,0 +1,140 @@
+"""Rules about learning by heart: a D that knows its training pictures, a G that copies them."""
+
+from __future__ import annotations
+
+import math
+
+from gantrain.doctor.rules import changes
+from gantrain.doctor.rules.advice import remedies
+from gantrain.doctor.rules.common import PRECISE, PRECISION_MIN, VARIED, VENDI_MIN, percent
+from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Rule, Threshold
+
+LOOKED_AT = 64
+"""Pictures of each kind by which D is judged: a look then costs about one training step."""
+
+
+def overfits(at: Examination, params: Params) -> Hit | None:
+    """D's answers to training pictures against its answers to unseen ones: by themselves, and to fakes."""
+    seen, gap = at.get("auc_seen"), at.get("auc_gap")
+    chance = spread_of_auc(at)
+    bounds = {
+        "seen": max(params["seen_warn"], 0.5 + 3 * chance),
+        "gap": max(params["gap_warn"], 2 * chance),
+    }
+    evidence = (
+        Evidence("auc_seen", seen, 0.5, chance, bounds["seen"]),
+        Evidence("auc_gap", gap, 0.0, None, bounds["gap"]),
+        Evidence("auc_train", at.get("auc_train"), None, None, None),
+        Evidence("auc_held_out", at.get("auc_held_out"), None, None, None),
+    )
+    if seen > bounds["seen"]:
+        message = (
+            f"D knows its training pictures by heart: it ranks {percent(seen)} of them above real ones that "
+            f"it has never seen (normal 50 %)"
+        )
+    elif gap > bounds["gap"]:
+        message = (
+            f"D knows its training pictures by heart: it ranks {percent(at.get('auc_train'))} of them above "
+            f"fakes, but only {percent(at.get('auc_held_out'))} of unseen ones (gap {gap:.2f}, normal 0)"
+        )
+    else:
+        return knows_the_few(at, params)
+    bad = seen > max(params["seen_error"], bounds["seen"]) or gap > max(params["gap_error"], bounds["gap"])
+    return Hit("error" if bad else "warning", message, evidence)
+
+
+def spread_of_auc(at: Examination) -> float:
+    """Standard deviation of the AUC of n and m numbers that are alike, sqrt((n + m + 1) / (12 n m)) (Mann
+    and Whitney 1947), for as many pictures as were looked at.
+    """
+    held_out = changes.number(at.facts, "facts.held_out", LOOKED_AT)
+    count = changes.number(at.facts, "facts.count", 2 * LOOKED_AT)
+    n = max(1.0, min(LOOKED_AT, held_out, count))
+    return math.sqrt((2 * n + 1) / (12 * n * n))
+
+
+def knows_the_few(at: Examination, params: Params) -> Hit | None:
+    """With a handful of pictures the fakes are so bad that D ranks unseen pictures rightly as well."""
+    count = changes.number(at.facts, "facts.count", params["few"])
+    rounds = changes.number(at.facts, "train.batch_size", 0) * changes.number(at.facts, "schedule.d_steps", 1)
+    seen, ratio = at.step * rounds / count, at.get("loss_d_ratio")
+    if not (count < params["few"] and seen > params["seen"] and ratio < params["sure"]):
+        return None
+    message = (
+        f"D knows its {count:.0f} training pictures by heart: it has seen each of them {seen:.0f} times, "
+        f"and its loss is {percent(ratio)} of that of guessing"
+    )
+    evidence = (
+        Evidence("pictures", count, None, None, params["few"]),
+        Evidence("times_seen", seen, None, None, params["seen"]),
+        Evidence("loss_d_ratio", ratio, 1.0, None, params["sure"]),
+    )
+    return Hit("error", message, evidence)
+
+
+GD401 = Rule(
+    id="GD401",
+    title="The discriminator overfits",
+    severities=("warning", "error"),
+    tier="T1",
+    needs=("auc_seen", "auc_gap", "auc_train", "auc_held_out"),
+    uses=("loss_d_ratio",),
+    thresholds={
+        "seen_warn": Threshold(0.7, "share of pairs in which D ranks a training picture above an unseen one"),
+        "seen_error": Threshold(0.8, "an error above it"),
+        "gap_warn": Threshold(0.10, "share of pairs ranked rightly, training less held-out pictures"),
+        "gap_error": Threshold(0.25, "an error above it"),
+        "few": Threshold(500, "training pictures, below which D may know them without a gap ..."),
+        "seen": Threshold(50, "... once it has seen each so many times ..."),
+        "sure": Threshold(0.15, "... and its loss, over that of guessing, has fallen below this"),
+    },
+    test=overfits,
+    yields_to=("GD202",),  # of kinds of pictures that it was never shown D knows nothing
+    why="D recognises single pictures instead of what they have in common, since it has met each of them "
+    "many times. It then punishes even perfect fakes, and G can only copy.",
+    remedies=remedies("GD401"),
+)
+
+
+def memorised(at: Examination, params: Params) -> Hit | None:
+    nearer, ratio = at.get("nearer_train"), at.get("nearest_ratio")
+    close = nearer > params["nearer_max"] and ratio < params["nearest_max"]
+    copied = nearer > params["nearer_max"] and at.get("copy_ratio", 1.0) < params["copy_max"]
+    if not (close or copied):
+        return None
+    message = (
+        f"{percent(nearer)} of the fakes are nearer to a training picture than to an unseen one (normal 50 "
+        f"%), at {ratio:.2f} times the distance of unseen pictures"
+    )
+    evidence = (
+        Evidence("nearer_train", nearer, 0.5, None, params["nearer_max"]),
+        Evidence("nearest_ratio", ratio, 1.0, None, params["nearest_max"]),
+        Evidence("copy_ratio", at.get("copy_ratio"), 1.0, None, params["copy_max"]),
+    )
+    return Hit("warning", message, evidence)
+
+
+GD402 = Rule(
+    id="GD402",
+    title="The generator copies training pictures",
+    severities=("warning",),
+    tier="T3",
+    needs=("nearer_train", "nearest_ratio"),
+    uses=("copy_ratio", "vendi_ratio", "precision"),
+    requires=(VARIED, PRECISE),
+    thresholds={
+        "nearer_max": Threshold(0.65, "share of fakes nearer to a training picture than to a held-out one"),
+        "nearest_max": Threshold(
+            1.3, "median distance to the nearest training picture, over unseen pictures'"
+        ),
+        "copy_max": Threshold(0.8, "Frechet distance to the training pictures, over that of unseen pictures"),
+        "vendi_min": VENDI_MIN,
+        "precision_min": PRECISION_MIN,
+    },
+    test=memorised,
+    silenced_by=("GD201",),
+    why="With few pictures, or a D that knows them by heart, the safest fake is a copy. Distances to the "
+    "data fall all the same, so only unseen pictures give it away.",
+    remedies=remedies("GD402"),
+    picture="nearest_training",
+)
