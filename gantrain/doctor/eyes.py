@@ -18,6 +18,16 @@ from gantrain.train.step import Round
 MOST_TO_COPY = 4000  # training pictures that a fake's nearest is looked for among
 
 
+def of_known_kinds(images: ImageSet) -> Tensor | None:
+    """The held-out rows whose class is trained on: a class that D never met it cannot take for real, and that
+    is no sign of having learnt by heart.
+    """
+    if images.held_out is None or images.labels is None or images.train is None:
+        return images.held_out
+    met = torch.isin(images.labels[images.held_out], images.labels[images.train])
+    return images.held_out[met]
+
+
 class Eyes:
     """Where the doctor's numbers come from: networks, data and reference of one run."""
 
@@ -27,7 +37,11 @@ class Eyes:
         self.state, self.game, self.images, self.reference, self.seed = state, game, images, reference, seed
         self.conditional = game.store.labels is not None
         # Training moves on in place; rows are drawn from the same set that it draws from.
-        self.rows = {"train": images.train, "held_out": images.held_out}
+        self.rows = {
+            "train": images.train,
+            "held_out": images.held_out,
+            "unseen": of_known_kinds(images),
+        }
 
     def noise(self, *what: int) -> Generator:
         mixed = np.random.SeedSequence([self.seed % 2**64, self.state.step, *what]).generate_state(
@@ -52,12 +66,12 @@ class Eyes:
     def game_now(self, look: int = 0) -> dict[str, float]:
         """T1: what D sees, and what its answer does to G."""
         state, rules, noise = self.state, self.game.rules, self.noise(1, look)
-        held = 0 if self.rows["held_out"] is None else len(self.rows["held_out"])
+        held = 0 if self.rows["unseen"] is None else len(self.rows["unseen"])
         count = min(LOOKED_AT, self.images.train_count)
         if held >= probes.FEWEST_HELD_OUT:
             count = min(count, held)  # as many of each: batch norm makes small batches look otherwise
         train = self.batch(self.some("train", count, noise))
-        unseen = self.batch(self.some("held_out", count, noise)) if held >= probes.FEWEST_HELD_OUT else None
+        unseen = self.batch(self.some("unseen", count, noise)) if held >= probes.FEWEST_HELD_OUT else None
         phases = self.game.schedule.phases(state.step, state.schedule_stats)
         now = Round(state.step, noise, *train)
         return probes.look_at_the_gradients(state.nets, rules, phases, now) | probes.look_at_the_game(

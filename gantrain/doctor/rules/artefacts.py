@@ -60,7 +60,7 @@ GD301 = Rule(
     requires=(UPSAMPLES, VARIED, PRECISE),
     thresholds={
         "excess": Threshold(0.4, "log10 of the power at the lattice's frequencies, above the real pictures'"),
-        "agreed_excess": Threshold(0.1, "the same, where the second witness agrees"),
+        "agreed_excess": Threshold(0.18, "the same, where the second witness agrees"),
         "phase_excess": Threshold(0.04, "of phase_energy, the second witness, above the real pictures'"),
         "vendi_min": VENDI_MIN,
         "precision_min": ANY_PRECISION,

@@ -48,6 +48,11 @@ OPTIONS: dict[tuple[str, str], Change] = {
     ("padding", "replicate"): {"padding.mode": "replicate"},
     ("augment", "diffaug"): {"augment._target_": "gantrain.augment.diffaug.DiffAugment"},
     ("downsample", "stride"): {"downsample.mode": "stride"},
+    ("model", "dcgan"): {"model.generator._target_": "gantrain.networks.dcgan.Generator"},
+    ("model", "dcgan_layer_norm"): {
+        "model.generator._target_": "gantrain.networks.dcgan.Generator",
+        "model.discriminator.norm": "layer",
+    },
 }
 
 

@@ -119,15 +119,17 @@ GD002 = Rule(
 def dominates(at: Examination, params: Params) -> Hit | None:
     ratio, improving, distance = at.get("loss_d_ratio"), at.get("fd_improving"), at.get("fd_latest")
     unhelped = improving == 0 or (improving != 1 and distance > params["fd_max"])
-    if ratio >= params["ratio_warn"] or not unhelped:
+    ahead = changes.pace(at.facts) > changes.MOST_PACE  # the rates say the same
+    bound = params["ratio_paced" if ahead else "ratio_warn"]
+    if ratio >= bound or not unhelped:
         return None
     message = (
         f"D wins: its loss is {percent(ratio)} of that of guessing (healthy: above "
-        f"{percent(params['ratio_warn'])}), and the pictures "
+        f"{percent(bound)}), and the pictures "
         + ("no longer improve" if improving == 0 else f"are still far off (fd_pca64 {distance:.2g})")
     )
     severity: Severity = "error" if ratio < params["ratio_error"] else "warning"
-    return Hit(severity, message, (Evidence("loss_d_ratio", ratio, 1.0, None, params["ratio_warn"]),))
+    return Hit(severity, message, (Evidence("loss_d_ratio", ratio, 1.0, None, bound),))
 
 
 GD101 = Rule(
@@ -140,6 +142,7 @@ GD101 = Rule(
     thresholds={
         "ratio_warn": Threshold(0.15, "D's loss over that of guessing; a warning below it"),
         "ratio_error": Threshold(0.05, "an error below it"),
+        "ratio_paced": Threshold(0.3, "a warning below it, where D also learns far faster by its rates"),
         "fd_max": Threshold(0.5, "fd_pca64 above which too few looks to see it improve are no excuse"),
     },
     test=dominates,

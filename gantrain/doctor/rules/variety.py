@@ -102,7 +102,7 @@ GD202 = Rule(
     requires=(VARIED, PRECISE),
     thresholds={
         "coverage_min": Threshold(0.75, "coverage, over that of real pictures"),
-        "density_min": Threshold(0.4, "density, over that of real pictures: bad fakes cover nothing either"),
+        "density_min": Threshold(0.2, "density, over that of real pictures: bad fakes cover nothing either"),
         "share_min": Threshold(0.1, "share of a class among the fakes, over its share among the reals"),
         "confidence_min": Threshold(0.5, "mean confidence of the classifier, below which it only guesses"),
         "vendi_min": VENDI_MIN,
