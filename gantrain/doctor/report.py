@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from gantrain.doctor.finding import Finding
 from gantrain.doctor.rules.registry import BY_ID
 from gantrain.doctor.rules.rule import Facts, Remedy
+from gantrain.doctor.watch import WARM_UP_STEPS
 
 WIDTH = 100  # of the terminal's lines
 MORE = 2  # remedies beside the first
@@ -75,6 +76,10 @@ def verdict(diagnosis: Diagnosis) -> str:
     )
     if not diagnosis.checked:
         return f"not judged{when}: nothing could be checked"
+    if not diagnosis.serious and diagnosis.step == 0:
+        return "nothing wrong was found before training"
+    if not diagnosis.serious and diagnosis.step < WARM_UP_STEPS:
+        return f"too early to judge{when}: most rules wait for step {WARM_UP_STEPS}"
     if not diagnosis.serious:
         return f"healthy{when}: nothing wrong was found"
     first = diagnosis.serious[0]

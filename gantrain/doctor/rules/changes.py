@@ -174,13 +174,15 @@ def slower_both(facts: Facts) -> Change:
 
 
 def penalised(option: str) -> Callable[[Facts], Change]:
-    """A gradient penalty where there is none, with a norm in D that lets it have one (config.REFUSALS)."""
+    """A gradient penalty where there is none, with the norm in D that goes with it: batch norm is refused
+    (config.REFUSALS), and without any a critic learns slowly.
+    """
 
     def change(facts: Facts) -> Change:
         if facts.get("penalty") != "Penalty":
             return {}
-        mixes = facts.get("model.discriminator.norm") == "batch"
-        return {"penalty": option} | ({"model.discriminator.norm": "layer"} if mixes else {})
+        unfit = facts.get("model.discriminator.norm") in ("batch", "none")
+        return {"penalty": option} | ({"model.discriminator.norm": "layer"} if unfit else {})
 
     return change
 

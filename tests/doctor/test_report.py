@@ -1,0 +1,171 @@
+"""What people read, word for word: console lines, report.md, the terminal's report, the rules' pages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gantrain.doctor.finding import Finding, finding_of, judged
+from gantrain.doctor.pages import pages
+from gantrain.doctor.report import Diagnosis, console_line, markdown, plain, verdict
+from gantrain.doctor.rules.registry import BY_ID
+from gantrain.doctor.rules.rule import Examination, Null
+
+PAGES = Path(__file__).parents[2] / "docs" / "rules"
+FACTS: dict[str, Any] = {
+    "loss": "BCE",
+    "optim": "Adam",
+    "optim.lr_d": 2e-4,
+    "optim.lr_g": 2e-4,
+    "schedule": "Joint",
+    "schedule.entangled": True,
+    "model.generator._target_": "gantrain.networks.dcgan.Generator",
+    "upsample.mode": "nearest",
+}
+AT = Examination(
+    300,
+    300,
+    {
+        **{"used_ratio_g": 0.001, "used_cosine_g": 0.0},
+        **{"vendi_ratio": 0.12, "near_pair_ratio": 0.1, "detail": -1.0},
+    },
+    {"vendi_ratio": Null(1.0, 0.02), "near_pair_ratio": Null(1.0, 0.03), "detail": Null(0.0, 0.02)},
+    FACTS,
+)
+
+
+def found(id: str, since: int, primary: str | None, **more: Any) -> Finding:
+    rule = BY_ID[id]
+    hit = rule.test(AT, rule.params)
+    assert hit is not None
+    return {**judged(finding_of(rule, hit, AT, since), primary), **more}  # type: ignore[typeddict-item]
+
+
+CAUSE = found("GD004", 25, "GD004")
+SYMPTOM = found("GD201", 200, "GD004", picture="exhibits/GD201-00000300.png")
+REMARK = found("GD302b", 300, "GD004")
+OVER = found("GD201", 200, None, state="resolved", event="ended")
+BROKEN = Diagnosis(
+    [SYMPTOM, CAUSE, REMARK],
+    ["GD004", "GD201"],
+    {"GD301": "the fakes are too much alike"},
+    step=300,
+    total=300,
+    share=0.0123,
+    facts=FACTS,
+)
+HEALTHY = Diagnosis([], ["GD004"], {}, step=300, total=300)
+
+
+def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
+    assert console_line(CAUSE) == (
+        "step 300: GD004 The players' gradients cancel (error): 99.9 % of G's gradient is cancelled by D's "
+        "loss (|used| / |own| = 0.001, cosine 0.00, normal 1); try: schedule=alternating"
+    )
+    changed: Finding = {**SYMPTOM, "event": "changed"}
+    assert console_line(changed) == "step 300: GD201 Mode collapse is now an error, because of GD004"
+    assert console_line({**CAUSE, "event": "changed"}).endswith("is now an error, the cause")
+    assert console_line(OVER) == "step 300: GD201 Mode collapse: over"
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "sentence"),
+    [
+        (BROKEN, "broken: the players' gradients cancel (GD004) is the cause"),
+        (replace(BROKEN, step=100),
+         "broken so far (step 100 of 300): the players' gradients cancel (GD004) is the cause"),
+        (replace(BROKEN, findings=[{**CAUSE, "severity": "warning"}]),
+         "suspicious: the players' gradients cancel (GD004) is the cause"),
+        (HEALTHY, "healthy: nothing wrong was found"),
+        (replace(HEALTHY, findings=[REMARK, OVER]), "healthy: nothing wrong was found"),
+        (replace(HEALTHY, step=250), "healthy so far (step 250 of 300): nothing wrong was found"),
+        (replace(HEALTHY, step=60, total=60), "too early to judge: most rules wait for step 200"),
+        (replace(HEALTHY, step=0), "nothing wrong was found before training"),
+        (replace(HEALTHY, checked=[]), "not judged: nothing could be checked"),
+    ],
+)  # fmt: skip
+def test_one_sentence_says_what_is_the_matter(diagnosis: Diagnosis, sentence: str) -> None:
+    assert verdict(diagnosis) == sentence
+
+
+def test_the_report_in_full() -> None:
+    text = markdown(replace(BROKEN, findings=[*BROKEN.findings, OVER]))
+    head, cause, symptom, rest = text.split("\n## ", 3)
+    assert head == (
+        "# Broken: the players' gradients cancel (GD004) is the cause\n\nStep 300 of 300, finished.\n"
+    )
+    rule = BY_ID["GD004"]
+    assert cause.splitlines() == [
+        "GD004 The players' gradients cancel",
+        "",
+        "Error since step 25, the cause.",
+        "",
+        f"**{CAUSE['message']}.**",
+        "",
+        "| measured | value | normal for these data | threshold |",
+        "|---|---|---|---|",
+        "| `used_ratio_g` | 0.001 | 1 | 0.5 |",
+        "| `used_cosine_g` | 0 | 1 | 0.9 |",
+        "",
+        f"Why: {rule.why}",
+        "",
+        "Try: `schedule=alternating`",
+        "",
+        *(f"- {text}" for text in texts_of("GD004", 0)),
+        "",
+        "Or: `schedule=shared`",
+        "",
+        *(f"- {text}" for text in texts_of("GD004", 1)),
+    ]
+    assert "Error since step 200, may be a consequence of GD004: look again once that is cured." in symptom
+    assert "| `vendi_ratio` | 0.12 | 1 +- 0.02 | 0.5 |" in symptom
+    assert "![Mode collapse](exhibits/GD201-00000300.png)" in symptom
+    assert rest.split("\n\n") == [
+        "Remarks",
+        f"- GD302b Too smooth: {REMARK['message']}",
+        "## Was found, and is over",
+        "- GD201 Mode collapse: from step 200 to 300",
+        "## Checked",
+        "- GD004 The players' gradients cancel\n- GD201 Mode collapse",
+        "## Not checked",
+        "- GD301 Checkerboard: the fakes are too much alike",
+        "The doctor took 1.2 % of the training time.\n",
+    ]
+
+
+def texts_of(id: str, number: int) -> tuple[str, ...]:
+    remedy = BY_ID[id].remedies(FACTS)[number]
+    return remedy.why, f"Price: {remedy.price}", remedy.not_when
+
+
+def test_the_terminal_gets_the_same_shorter() -> None:
+    lines = plain(BROKEN).splitlines()
+    assert lines[0] == "Broken: the players' gradients cancel (GD004) is the cause"
+    assert lines[2] == "GD004 The players' gradients cancel (an error, the cause, since step 25)"
+    assert "  Try: schedule=alternating" in lines
+    assert "  See exhibits/GD201-00000300.png" in lines
+    assert lines[-3:] == [
+        "Checked: GD004, GD201",
+        "Not checked: GD301 Checkerboard: the fakes are too much alike",
+        "The doctor took 1.2 % of the training time.",
+    ]
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_finding_without_an_override_says_so() -> None:
+    own: Finding = {**CAUSE, "remedy": [], "price": "", "not_when": ""}
+    text = markdown(replace(BROKEN, findings=[own]))
+    assert "There is no override that would help: look at the code of your own classes." in text
+    assert "Try:" not in text
+
+
+def test_a_healthy_report_says_what_was_checked() -> None:
+    assert plain(HEALTHY) == "Healthy: nothing wrong was found\n\nChecked: GD004"
+
+
+def test_the_pages_of_the_rules_are_those_of_the_code() -> None:
+    """python -m gantrain.doctor.pages docs/rules"""
+    assert {path.name: path.read_text(encoding="utf-8") for path in PAGES.glob("*.md")} == pages()
