@@ -11,8 +11,8 @@ Numbers = Mapping[str, float]
 Row = dict[str, Any]
 
 FAR = 2.5
-"""Times the healthy median of the energy distance, which is a square: 1.6 times as far off. Chosen by the tune
-set, in its gap: recipes without a fault stay below 2.0 but for two that fail, the mildest collapse is at 2.9."""
+"""Times the healthy median of the energy distance, which is a square: 1.6 times as far off. In the tune set's
+gap: recipes without a fault stay below 2.0, but for two that fail, and the mildest collapse is at 2.9."""
 FEW = 0.75  # of the healthy median of classes that appear, and of their effective number
 ALIKE = 0.5  # of the healthy median of the samples' mean distance from each other
 REPEATED = 0.2  # share of samples that are near-exact copies of another one, above the healthy median

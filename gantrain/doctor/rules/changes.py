@@ -181,7 +181,8 @@ def penalised(option: str) -> Callable[[Facts], Change]:
     def change(facts: Facts) -> Change:
         if facts.get("penalty") != "Penalty":
             return {}
-        unfit = facts.get("model.discriminator.norm") in ("batch", "none")
+        norm = facts.get("model.discriminator.norm")
+        unfit = norm == "batch" or (norm == "none" and is_convolutional(facts))
         return {"penalty": option} | ({"model.discriminator.norm": "layer"} if unfit else {})
 
     return change
