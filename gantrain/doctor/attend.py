@@ -19,7 +19,7 @@ from gantrain.doctor.eyes import Eyes
 from gantrain.doctor.finding import Finding
 from gantrain.doctor.governor import TIERS, Governor
 from gantrain.doctor.report import Diagnosis, console_line, markdown, plain
-from gantrain.doctor.rules.rule import Examination, Null
+from gantrain.doctor.rules.rule import Examination, Facts, Null
 from gantrain.doctor.watch import WARM_UP_STEPS, Memory, Watch
 from gantrain.errors import NonFiniteError
 from gantrain.keys import flatten
@@ -95,8 +95,9 @@ class Doctor:
     def _closing_look(self, number: int) -> Examination:
         self.fakes = self.eyes.fakes(number)
         closely = self.eyes.closely(self.fakes, number)
-        signals = self.eyes.game_now(number) | self.eyes.compared(self.fakes) | closely
-        return self._examination(self.window | signals)
+        signals = self.eyes.game_now(number) | self.eyes.compared(self.fakes) | closely.signals
+        missing = {"missing_classes": self.eyes.names_of(closely.missing)}
+        return self._examination(self.window | signals, missing)
 
     def replay(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Judges what was recorded once more; rows of signals.jsonl."""
@@ -128,7 +129,7 @@ class Doctor:
         self._announce(self.watch.examine(self._examination(signals)))
         self._remember()
 
-    def _examination(self, signals: dict[str, float]) -> Examination:
+    def _examination(self, signals: dict[str, float], found: Facts | None = None) -> Examination:
         step = self.eyes.state.step
         known = self.memory.add(step, signals)
         if signals:
@@ -137,7 +138,7 @@ class Doctor:
                 files.append_row(self.run / files.SIGNALS, {"step": step} | known)
             if self.notebook is not None:
                 self.notebook.scalars("doctor", known, step)
-        return Examination(step, self.total, known, self.nulls, self.facts)
+        return Examination(step, self.total, known, self.nulls, {**self.facts, **(found or {})})
 
     def _announce(self, changes: list[Finding]) -> None:
         for finding in changes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Generator, Tensor
@@ -108,7 +110,7 @@ class Eyes:
         """Those that a fake may be a copy of."""
         return self.pictures("train", MOST_TO_COPY, self.noise(4))
 
-    def closely(self, fakes: Tensor, look: int) -> dict[str, float]:
+    def closely(self, fakes: Tensor, look: int) -> probes.Closely:
         """T3, once the rest is known: dear."""
         noise, most = self.noise(3, look), 2 * self.judge.n
         train, held_out = (self.pictures(side, most, noise) for side in ("train", "held_out"))
@@ -117,7 +119,11 @@ class Eyes:
             self.state.nets.generator, self.game.rules, self.judge,
             self.state.sampler.batch_size, self.labels(self.images.num_classes or 1), noise,
         )  # fmt: skip
-        return {**found.signals, **gap}
+        return found._replace(signals={**found.signals, **gap})
+
+    def names_of(self, classes: Sequence[int]) -> tuple[str, ...]:
+        names = self.images.class_names
+        return tuple(names[number] if names else str(number) for number in classes)
 
     def untrained(self) -> dict[str, float]:
         labels = self.labels(self.images.num_classes or 1)

@@ -233,8 +233,9 @@ class Memory:
 
         Derived: loss_d_ratio, loss_g_ratio (loss / its value at equilibrium), grad_norm_g_change (grad_norm_g
         / its median over steps 50 to 200), flatness (relative standard deviation of loss_d over the last four
-        windows), fd_latest (fd_pca64 when it was last measured), fd_improving (1.0 if fd_pca64 fell by 5 % or
-        more over the last three looks, to below that of the mean picture, else 0.0).
+        windows), fd_latest (fd_pca64 when it was last measured), fd_change (that over the first of the last
+        three looks), fd_improving (1.0 if fd_pca64 fell by 5 % or more over the last three looks, to below that
+        of the mean picture, else 0.0).
         """
         known = {name: value for name, value in signals.items() if not math.isnan(value)}
         return known | self._ratios(known) | self._change(step, known) | self._past(step, known)
@@ -266,10 +267,13 @@ class Memory:
                 derived["flatness"] = pstdev(values) / abs(fmean(values))
         if "fd_pca64" in known:
             self.distances = appended(self.distances, step, known["fd_pca64"], FD_LOOKS)
-        if self.distances:
-            derived["fd_latest"] = self.distances[-1][1]
+        if not self.distances:
+            return derived
+        first, last = self.distances[0][1], self.distances[-1][1]
+        derived["fd_latest"] = last
+        if len(self.distances) > 1 and first:
+            derived["fd_change"] = last / first
         if len(self.distances) == FD_LOOKS:
-            first, last = self.distances[0][1], self.distances[-1][1]
             derived["fd_improving"] = float(last <= min((1 - FD_FALL) * first, FD_OF_THE_MEAN))
         return derived
 

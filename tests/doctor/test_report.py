@@ -30,9 +30,10 @@ AT = Examination(
     300,
     {
         **{"used_ratio_g": 0.001, "used_cosine_g": 0.0},
-        **{"vendi_ratio": 0.12, "near_pair_ratio": 0.1, "detail": -1.0},
+        **{"vendi_ratio": 0.12, "near_pair_ratio": 0.1, "recall": 0.0, "detail": -1.0},
     },
-    {"vendi_ratio": Null(1.0, 0.02), "near_pair_ratio": Null(1.0, 0.03), "detail": Null(0.0, 0.02)},
+    {"vendi_ratio": Null(1.0, 0.02), "near_pair_ratio": Null(1.0, 0.03), "detail": Null(0.0, 0.02)}
+    | {"recall": Null(0.9, 0.02)},
     FACTS,
 )
 

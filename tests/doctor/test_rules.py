@@ -48,6 +48,7 @@ NULLS = {
     "vendi_ratio": Null(1.0, 0.02),
     "near_pair_ratio": Null(1.0, 0.03),
     "precision": Null(0.92, 0.02),
+    "recall": Null(0.9, 0.02),
     "density": Null(1.0, 0.03),
     "coverage": Null(0.97, 0.01),
     "lattice_2": Null(0.35, 0.02),
@@ -84,6 +85,7 @@ HEALTHY = {
     "vendi_ratio": 0.83,
     "near_pair_ratio": 0.98,
     "precision": 0.7,
+    "recall": 0.6,
     "density": 0.46,
     "coverage": 0.41,
     "lattice_2": 0.04,
@@ -365,7 +367,7 @@ BROKEN = (
     ),
     Broken(
         "GD201",
-        {"vendi_ratio": 0.4},
+        {"vendi_ratio": 0.4, "recall": 0.02},
         "warning",
         "the generator behaves as if it drew 102 distinct pictures out of 256 "
         "(Vendi ratio 0.40, real 1.00 +- 0.02)",
@@ -586,7 +588,7 @@ TWINS = (
     ("GD103", {"loss_d_ratio": 1.2, "auc_train": 0.92}, {}),  # GD002
     ("GD104", {"loss_d": 0.6931, "flatness": 0.001, "d_real": 0.5}, {}),
     ("GD104", {"loss_d": 0.25, "flatness": 0.001}, {}),  # that is a value of least squares
-    ("GD201", {"vendi_ratio": 0.54, "near_pair_ratio": 0.83}, {}),  # young colour pictures
+    ("GD201", {"vendi_ratio": 0.41, "near_pair_ratio": 0.83, "recall": 0.28}, {}),  # young colour pictures
     ("GD202", {"density": 0.1, "coverage": 0.08, "class_share_min": 0.02}, {}),  # bad pictures
     ("GD202", {"density": 0.8, "coverage": 0.59}, {}),
     ("GD202", {"density": 0.8, "coverage": 0.59, "class_share_min": 0.02, "class_confidence": 0.4}, {}),
@@ -615,7 +617,7 @@ def test_silent_just_beside_it(id: str, signals: dict[str, float], facts: dict[s
     [
         ("GD002", {"grad_norm_g": 120.0}, {"grad_max": 200}),
         ("GD101", {"loss_d_ratio": 0.1, "fd_improving": 0.0}, {"ratio_warn": 0.09}),
-        ("GD201", {"vendi_ratio": 0.45}, {"vendi_warn": 0.4}),
+        ("GD201", {"vendi_ratio": 0.45, "recall": 0.02}, {"vendi_warn": 0.4}),
         ("GD301", {"lattice_2": 0.85}, {"excess": 0.6}),
         ("GD401", {"auc_gap": 0.12}, {"gap_warn": 0.2}),
         ("GD401", {"auc_seen": 0.75}, {"seen_warn": 0.8}),
@@ -661,6 +663,7 @@ def ask_of_all(rule: Rule, cases: list[Examination], params: dict[str, float]) -
         ("GD401", {"auc_seen": math.nan}, {}, "auc_seen has not been measured"),
         ("GD402", {"nearest_ratio": math.nan}, {"facts.held_out": 0}, "needs held-out pictures"),
         ("GD301", {}, MLP, "needs an upsampling layer"),
+        ("GD201", {"fd_change": 0.3}, {}, "the pictures still improve: young ones are alike and noisy"),
         ("GD301", {"vendi_ratio": 0.08}, {}, "the fakes are too much alike"),
         ("GD402", {"precision": 0.05}, {}, "the fakes are too far from real pictures"),
         ("GD303", {}, {"border_flatness": 0.43}, "the data's own border is flat"),
@@ -743,7 +746,7 @@ def test_a_message_is_one_plain_sentence(case: Broken) -> None:
             {"GD201": {"vendi_warm": 0.4}},
             (),
             "doctor.params.GD201.vendi_warm: no such parameter\n  did you mean vendi_warn? "
-            "GD201 takes: vendi_warn, vendi_error, near_warn",
+            "GD201 takes: vendi_warn, recall_min, vendi_error, near_warn",
         ),
         ({"GD005d": {"x": 1}}, (), "doctor.params.GD005d.x: no such parameter\n  GD005d has no parameters"),
         (
@@ -756,7 +759,7 @@ def test_a_message_is_one_plain_sentence(case: Broken) -> None:
             {"GD201": 0.4},
             (),
             "doctor.params.GD201: is a section of parameters, not a value\n  "
-            "GD201 takes: vendi_warn, vendi_error, near_warn",
+            "GD201 takes: vendi_warn, recall_min, vendi_error, near_warn",
         ),
     ],
 )

@@ -175,7 +175,7 @@ GD304 = Rule(
     severities=("info", "warning"),
     tier="T2",
     needs=("speckle",),
-    uses=("fd_improving",),
+    uses=("fd_improving", "fd_change"),
     nulls=("speckle",),
     requires=(
         at_least("quiet_share", "quiet_min", "the data have no constant background"),

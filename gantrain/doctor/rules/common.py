@@ -59,10 +59,18 @@ PRECISE = Requirement(
     lambda at, params: at.get("precision", 1.0) >= params["precision_min"],
     "the fakes are too far from real pictures",
 )
-SETTLED = Requirement(
-    lambda at, params: at.step >= at.total or at.get("fd_improving", 0.0) == 0,
-    "the pictures still improve: young ones are alike and noisy",
+HALVED = (
+    0.5  # pictures that came so much nearer over the last looks are young, even at the end of a short run
 )
+
+
+def _settled(at: Examination, params: Params) -> bool:
+    if at.step < at.total:
+        return at.get("fd_improving", 0.0) == 0
+    return at.get("fd_change", 1.0) > HALVED
+
+
+SETTLED = Requirement(_settled, "the pictures still improve: young ones are alike and noisy")
 VENDI_MIN = Threshold(0.25, "Vendi ratio below which the fakes are too much alike to be asked")
 PRECISION_MIN = Threshold(0.1, "precision below which the fakes are too bad to be asked")
 ANY_PRECISION = Threshold(0.0, "precision below which it is not asked; bad pictures show this fault as well")

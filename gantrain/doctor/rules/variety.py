@@ -21,13 +21,18 @@ OUT_OF = 256  # pictures, to put a share of their variety in words
 
 
 def collapsed(at: Examination, params: Params) -> Hit | None:
-    vendi, near = at.get("vendi_ratio"), at.get("near_pair_ratio")
+    """Young colour pictures are alike and still reach real ones of all kinds: a mild lack of variety only counts
+    with a lack of reach.
+    """
+    vendi, near, recall = at.get("vendi_ratio"), at.get("near_pair_ratio"), at.get("recall")
     null, near_null = at.nulls["vendi_ratio"], at.nulls["near_pair_ratio"]
     bounds = {name: lowest(null, 1 - params[name]) for name in ("vendi_warn", "vendi_error")}
     near_bound = lowest(near_null, 1 - params["near_warn"])
-    if vendi >= bounds["vendi_warn"] and near >= near_bound:
+    reach = params["recall_min"] * at.nulls["recall"].mean
+    few = vendi < bounds["vendi_error"] or (vendi < bounds["vendi_warn"] and recall < reach)
+    if not few and near >= near_bound:
         return None
-    if vendi < bounds["vendi_warn"]:
+    if few:
         message = (
             f"the generator behaves as if it drew {max(1, round(vendi * OUT_OF))} distinct pictures out of "
             f"{OUT_OF} (Vendi ratio {vendi:.2f}, real {usual(null)})"
@@ -39,6 +44,7 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
         )
     evidence = (
         against(at, "vendi_ratio", bounds["vendi_warn"]),
+        against(at, "recall", reach),
         against(at, "near_pair_ratio", near_bound),
     )
     return Hit("error" if vendi < bounds["vendi_error"] else "warning", message, evidence)
@@ -49,15 +55,16 @@ GD201 = Rule(
     title="Mode collapse",
     severities=("warning", "error"),
     tier="T2",
-    needs=("vendi_ratio", "near_pair_ratio"),
-    uses=("fd_improving",),
-    nulls=("vendi_ratio", "near_pair_ratio"),
+    needs=("vendi_ratio", "near_pair_ratio", "recall"),
+    uses=("fd_improving", "fd_change"),
+    nulls=("vendi_ratio", "near_pair_ratio", "recall"),
     requires=(SETTLED,),
     thresholds={
         "vendi_warn": Threshold(
-            0.5, "Vendi ratio: distinct pictures among the fakes over those among the reals"
+            0.5, "Vendi ratio: distinct pictures among the fakes over those among the reals ..."
         ),
-        "vendi_error": Threshold(0.25, "an error below it"),
+        "recall_min": Threshold(0.1, "... where recall, over that of real pictures, is below this as well"),
+        "vendi_error": Threshold(0.25, "an error below it, whatever the recall"),
         "near_warn": Threshold(0.5, "distance of the nearest pairs of fakes over that of the reals'"),
     },
     test=collapsed,

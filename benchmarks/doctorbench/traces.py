@@ -1,0 +1,111 @@
+"""Records what the tests of the rules replay: the signals of broken runs and of their healthy twins.
+
+    python -m benchmarks.doctorbench.traces --home DIR
+
+Runs of the bench that are in DIR already are taken as they are; the others are trained there. A trace goes to
+tests/doctor/traces: what the rules were asked with, look by look, and what was said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.doctorbench import cases as matrix
+from benchmarks.doctorbench import records
+from benchmarks.run_many import ROOT, Ended, Job, run_many
+from gantrain import files
+from gantrain.commands.doctor import attending
+from gantrain.saved import saved_config
+
+TRACES = ROOT / "tests" / "doctor" / "traces"
+DIGITS = 4
+
+
+class Pair(NamedTuple):
+    """Names of a broken run and of its healthy twin."""
+
+    broken: str
+    healthy: str
+
+
+FASHION, CROPS = "fashion_mnist-0-healthy-default", "crops-11-healthy-default"
+PAIRS: Mapping[str, Pair] = {
+    "GD001": Pair("fashion_mnist-0-non-finite-weak", FASHION),
+    "GD002": Pair(
+        "fashion_mnist-0-unbounded-strong", "fashion_mnist-0-healthy-wgan-wgan_gp-dcgan_layer_norm"
+    ),
+    "GD003": Pair("own-sigmoid", "fashion_mnist-0-healthy-default"),
+    "GD004": Pair("fashion_mnist-0-entangled-bce-strong", FASHION),
+    "GD101": Pair("fashion_mnist-0-dominated-strong", FASHION),
+    "GD102": Pair("fashion_mnist-0-minimax-strong", FASHION),
+    "GD103": Pair("fashion_mnist-0-dead-d-strong", FASHION),
+    "GD104": Pair("standstill", FASHION),
+    "GD201": Pair("fashion_mnist-0-collapse-strong", FASHION),
+    "GD202": Pair("fashion_mnist-0-half-classes-strong", FASHION),
+    "GD301": Pair("crops-11-transpose-strong", CROPS),
+    "GD302b": Pair("fashion_mnist-0-healthy-lsgan-bilinear-tutorial", FASHION),
+    "GD303": Pair("crops-11-border-strong", CROPS),
+    "GD304": Pair("fashion_mnist-0-mlp-strong", FASHION),
+    "GD401": Pair("fashion_mnist-0-few-images-weak", FASHION),
+    "GD402": Pair("copies", FASHION),
+}
+"""Rule -> the runs by which it is tested."""
+
+SHORT = ("data=fashion_mnist", "model.width=16", "train.batch_size=32", "tracking.every=25")
+QUIET = ("tracking.samples_every=100000", "checkpoint.every=100000", "runtime.device=cpu")
+OWN: Mapping[str, tuple[str, ...]] = {
+    # A class of one's own ends in a sigmoid, and no key of the configuration says so.
+    "own-sigmoid": (
+        *("train.steps=800", "model.generator._target_=benchmarks.doctorbench.faulty.SigmoidGenerator"),
+        "~model.generator.output",
+    ),
+    # D hardly moves, G not at all, and the loss with them.
+    "standstill": ("train.steps=800", "optim.lr_d=1e-7", "optim.lr_g=1e-7"),
+    # A long time with few pictures, so smooth a D that G gets to copy them.
+    "copies": ("train.steps=2400", "train.images=40", "augment=diffaug"),
+}
+"""Runs that the bench has not."""
+
+
+def jobs() -> list[Job]:
+    cases = {case.name: case for case in matrix.load()}
+    names = dict.fromkeys(name for pair in PAIRS.values() for name in pair)
+    return [
+        records.job(cases[name]) if name in cases else Job(name, (*SHORT, *QUIET, *OWN[name]))
+        for name in names
+    ]
+
+
+def trace(ended: Ended) -> dict[str, Any]:
+    """Facts, nulls and looks of a run, as the doctor had them."""
+    cfg, _ = saved_config(ended.directory)
+    with tempfile.TemporaryDirectory() as nowhere:
+        doctor = attending(cfg, Path(nowhere), None)
+    rows = files.read_rows(ended.directory / files.SIGNALS)
+    return {
+        "command": " ".join(("gantrain", *ended.job.argv[:0], *ended.job.overrides)),
+        "total": cfg.train.steps,
+        "facts": doctor.facts,
+        "nulls": records.rounded({name: list(null) for name, null in doctor.nulls.items()}),
+        "looks": [records.rounded(row) for row in rows],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--home", type=Path, required=True, help="where the runs are, or will be")
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    TRACES.mkdir(parents=True, exist_ok=True)
+    for ended in run_many(jobs(), given.home, given.workers):
+        text = json.dumps(trace(ended), separators=(",", ":")).replace('{"step"', '\n{"step"')
+        (TRACES / f"{ended.job.name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
