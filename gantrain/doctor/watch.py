@@ -234,8 +234,8 @@ class Memory:
         Derived: loss_d_ratio, loss_g_ratio (loss / its value at equilibrium), grad_norm_g_change (grad_norm_g
         / its median over steps 50 to 200), flatness (relative standard deviation of loss_d over the last four
         windows), fd_latest (fd_pca64 when it was last measured), fd_change (that over the first of the last
-        three looks), fd_improving (1.0 if fd_pca64 fell by 5 % or more over the last three looks, to below that
-        of the mean picture, else 0.0).
+        three looks), fd_improving (1.0 if fd_pca64 fell by 5 % or more over the last three looks, to below
+        that of the mean picture, else 0.0).
         """
         known = {name: value for name, value in signals.items() if not math.isnan(value)}
         return known | self._ratios(known) | self._change(step, known) | self._past(step, known)

@@ -21,8 +21,8 @@ OUT_OF = 256  # pictures, to put a share of their variety in words
 
 
 def collapsed(at: Examination, params: Params) -> Hit | None:
-    """Young colour pictures are alike and still reach real ones of all kinds: a mild lack of variety only counts
-    with a lack of reach.
+    """Young colour pictures are alike and yet reach real ones of all kinds: a mild lack of variety only
+    counts with a lack of reach.
     """
     vendi, near, recall = at.get("vendi_ratio"), at.get("near_pair_ratio"), at.get("recall")
     null, near_null = at.nulls["vendi_ratio"], at.nulls["near_pair_ratio"]
