@@ -156,7 +156,7 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
         return GantrainError(f"~{key}", "cannot be left out: training needs one", remedy)
     if not value and given:
         value = _split(given[-1])[1]
-    if key not in known:
+    if key not in known and not key.startswith(OPEN):
         return unknown_key(key, known)
     takes = sorted({k[len(key) + 1 :].split(".")[0] for k in known if k.startswith(key + ".")})
     if takes:

@@ -40,8 +40,11 @@ def examine(name: str, settings: Sequence[str] = (), strict: bool = False, devic
     check_params(plain(cfg)["doctor"]["params"], cfg.doctor.ignore)
     cfg.runtime.device = device
     runtime.check_device(device)
-    doctor = attending(cfg, run, chosen or checkpoint.newest(run))
-    doctor.replay(files.read_rows(run / files.SIGNALS))
+    start, rows = chosen or checkpoint.newest(run), files.read_rows(run / files.SIGNALS)
+    doctor = attending(cfg, run, start)
+    doctor.replay(rows)
+    if start is None and not rows:
+        doctor.begin()  # it died before there was anything else to look at
     status = files.read_summary(run).get("status", "unknown")
     conclude(doctor, doctor.close(status), strict)
 

@@ -176,7 +176,7 @@ class Doctor:
             step=self.eyes.state.step,
             total=self.total,
             status=status,
-            share=self.governor.share(self.eyes.state.seconds),
+            share=None if self.silent else self.governor.share(self.eyes.state.seconds),
             facts=self.facts,
         )
 

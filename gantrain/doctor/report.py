@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gantrain.doctor.finding import Finding
 from gantrain.doctor.rules.registry import BY_ID
-from gantrain.doctor.rules.rule import Facts, Remedy
+from gantrain.doctor.rules.rule import UNMEASURED, Facts, Remedy
 from gantrain.doctor.watch import WARM_UP_STEPS
 
 WIDTH = 100  # of the terminal's lines
@@ -113,10 +113,14 @@ def checked_lines(diagnosis: Diagnosis) -> list[str]:
 
 
 def unchecked_lines(diagnosis: Diagnosis) -> list[str]:
-    return [
+    """Why each was not; those that only wait for a number share a line."""
+    waiting = [id for id, reason in diagnosis.unchecked.items() if reason.endswith(UNMEASURED)]
+    lines = [
         f"{id} {BY_ID[id].title}: {reason}" if id in BY_ID else f"{id}: {reason}"
         for id, reason in diagnosis.unchecked.items()
+        if id not in waiting
     ]
+    return lines + ([f"{', '.join(waiting)}: nothing was measured yet that they go by"] if waiting else [])
 
 
 def share_line(diagnosis: Diagnosis) -> str | None:

@@ -52,7 +52,11 @@ OVER = found("GD201", 200, None, state="resolved", event="ended")
 BROKEN = Diagnosis(
     [SYMPTOM, CAUSE, REMARK],
     ["GD004", "GD201"],
-    {"GD301": "the fakes are too much alike"},
+    {
+        "GD101": "loss_d_ratio has not been measured",
+        "GD301": "the fakes are too much alike",
+        "GD102": "signal_g has not been measured",
+    },
     step=300,
     total=300,
     share=0.0123,
@@ -132,7 +136,8 @@ def test_the_report_in_full() -> None:
         "## Checked",
         "- GD004 The players' gradients cancel\n- GD201 Mode collapse",
         "## Not checked",
-        "- GD301 Checkerboard: the fakes are too much alike",
+        "- GD301 Checkerboard: the fakes are too much alike\n"
+        "- GD101, GD102: nothing was measured yet that they go by",
         "The doctor took 1.2 % of the training time.\n",
     ]
 
@@ -148,9 +153,10 @@ def test_the_terminal_gets_the_same_shorter() -> None:
     assert lines[2] == "GD004 The players' gradients cancel (an error, the cause, since step 25)"
     assert "  Try: schedule=alternating" in lines
     assert "  See exhibits/GD201-00000300.png" in lines
-    assert lines[-3:] == [
+    assert lines[-4:] == [
         "Checked: GD004, GD201",
         "Not checked: GD301 Checkerboard: the fakes are too much alike",
+        "Not checked: GD101, GD102: nothing was measured yet that they go by",
         "The doctor took 1.2 % of the training time.",
     ]
     assert max(map(len, lines)) <= 100

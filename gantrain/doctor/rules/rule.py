@@ -153,6 +153,9 @@ ABSENT = {
 """What a signal may be absent for, other than that it was not measured yet."""
 
 
+UNMEASURED = "has not been measured"
+
+
 def unchecked(rule: Rule, examination: Examination, params: Params | None = None) -> str | None:
     """Why the rule cannot be asked with what is known, to follow "not checked: "; None if it can."""
     params = rule.params if params is None else params
@@ -162,7 +165,7 @@ def unchecked(rule: Rule, examination: Examination, params: Params | None = None
             return requirement.reason
     for signal in rule.needs:
         if not examination.has(signal):
-            return f"{signal} has not been measured"
+            return f"{signal} {UNMEASURED}"
     if any(signal not in examination.nulls for signal in rule.nulls):
         return "too few real pictures to know what is normal"
     return None

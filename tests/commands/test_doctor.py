@@ -1,0 +1,84 @@
+"""gantrain doctor as typed: before a run, of runs that exist, and of what does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from small import TINY, Command
+
+from gantrain import files
+from gantrain.doctor.rules.registry import RULES
+
+SMALL = ("model.width=4", "data.image_size=16")
+
+# Rule -> overrides that it remarks on, and the same run without them.
+TOLD_BEFORE = {
+    "GD005a": ("upsample=transpose", "upsample=nearest"),
+    "GD005b": ("train.batch_size=1024 train.steps=1000", "train.batch_size=64 train.steps=1000"),
+    "GD005c": ("optim.lr_d=2e-3 optim.lr_g=1e-5", "optim.lr_d=8e-4"),
+    "GD005d": ("downsample=maxpool", "downsample=avgpool"),
+    "GD005e": ("train.images=40", "train.images=40 augment=diffaug"),
+    "GD005f": ("model.generator.output=linear", "model.generator.output=tanh"),
+    "GD302a": (
+        "model=dcgan_mnist data.image_size=28 upsample=nearest",
+        "model=dcgan_mnist data.image_size=28 upsample=bilinear",
+    ),
+    "GD501": ("metrics.count=100", "metrics.count=1000"),
+}
+
+
+@pytest.mark.parametrize("rule", TOLD_BEFORE)
+def test_told_before_a_step_is_paid_for(rule: str, gantrain: Command) -> None:
+    title = next(each.title for each in RULES if each.id == rule)
+    remarked, usual = TOLD_BEFORE[rule]
+    told = gantrain("doctor", "--preflight", *SMALL, *remarked.split())
+    assert told.code == 0, told.err
+    assert f"{rule} {title}: " in " ".join(told.out.split())
+    twin = gantrain("doctor", "--preflight", *SMALL, *usual.split())
+    assert twin.code == 0, twin.err
+    assert f"{rule} {title}: " not in " ".join(twin.out.split())
+    assert rule in twin.out, "it was checked, and said so"
+    assert not Path("outputs").exists(), "nothing is left behind"
+
+
+def test_what_is_refused_is_refused_before_as_well(gantrain: Command) -> None:
+    told = gantrain("doctor", "--preflight", "model.generator.output=sigmoid")
+    assert told.code == 2
+    assert "model.generator.output: " in told.err
+    assert "tanh" in told.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "RUN: is missing"),
+        (("nowhere",), "nowhere"),
+        (("latest", "train.steps=3"), "train.steps=3: is not a setting of the doctor"),
+        (("latest", "doctor.ignore=[GD999]"), "doctor.ignore=[GD999]: no such rule"),
+        (("latest", "doctor.params.GD201.vendi=1"), "doctor.params.GD201.vendi: no such parameter"),
+        (("--preflight", "optim=adam"), "optim"),
+        (("--preflight", "doctor.params.GD201.vendi_warn=much"), "must be a number, got 'much'"),
+    ],
+)
+def test_what_cannot_be_asked(gantrain: Command, arguments: tuple[str, ...], reason: str) -> None:
+    assert gantrain("train.steps=2", *TINY).code == 0
+    told = gantrain("doctor", *arguments)
+    assert told.code == 2
+    assert reason in told.err
+    assert "Traceback" not in told.err
+
+
+def test_a_run_that_died_can_be_asked(gantrain: Command) -> None:
+    """Killed before its first checkpoint: the configuration and the untrained generator are left."""
+    assert gantrain("train.steps=2", *TINY).code == 0
+    run = files.find_run("latest")[0]
+    for path in (run / files.CHECKPOINTS).iterdir():
+        path.unlink()
+    summary = json.loads((run / files.SUMMARY).read_text()) | {"status": "running"}
+    (run / files.SUMMARY).write_text(json.dumps(summary))
+    told = gantrain("doctor", "latest")
+    assert told.code == 0, told.err
+    assert told.out.startswith("Nothing wrong was found before training")
+    assert (run / files.REPORT).is_file()
