@@ -11,11 +11,11 @@ from small import TINY, Command
 from gantrain import files
 from gantrain.doctor.rules.registry import RULES
 
-SMALL = ("model.width=4", "data.image_size=16")
+SMALL = ("data.image_size=16",)  # a narrow generator draws patterns by chance
 
 # Rule -> overrides that it remarks on, and the same run without them.
 TOLD_BEFORE = {
-    "GD005a": ("upsample=transpose", "upsample=nearest"),
+    "GD005a": ("upsample=transpose", "upsample=bilinear"),
     "GD005b": ("train.batch_size=1024 train.steps=1000", "train.batch_size=64 train.steps=1000"),
     "GD005c": ("optim.lr_d=2e-3 optim.lr_g=1e-5", "optim.lr_d=8e-4"),
     "GD005d": ("downsample=maxpool", "downsample=avgpool"),
