@@ -18,9 +18,9 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from small import Command, Outcome
 
 from gantrain import checkpoint, cli
-from tests.conftest import Command, Outcome
 
 TINY = (
     "model.width=4",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -13,18 +12,15 @@ import pytest
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))  # `pytest` alone does not do that
-
-from benchmarks.doctorbench import cases, oracle, prescribe, records, table, verdict  # noqa: E402
-from benchmarks.doctorbench.crops import crops  # noqa: E402
-from benchmarks.doctorbench.half import half_classes  # noqa: E402
-from benchmarks.run_many import Ended, Job, StaleError, run_many  # noqa: E402
-from gantrain import checks  # noqa: E402
-from gantrain.compose import beside, composed  # noqa: E402
-from gantrain.data import sources  # noqa: E402
-from gantrain.data.split import split  # noqa: E402
-from gantrain.errors import GantrainError  # noqa: E402
+from benchmarks.doctorbench import cases, oracle, prescribe, records, table, verdict
+from benchmarks.doctorbench.crops import crops
+from benchmarks.doctorbench.half import half_classes
+from benchmarks.run_many import Ended, Job, StaleError, run_many
+from gantrain import checks
+from gantrain.compose import beside, composed
+from gantrain.data import sources
+from gantrain.data.split import split
+from gantrain.errors import GantrainError
 
 CASES = cases.load()
 KINDS = {case.name.split("-", 2)[2]: case for case in CASES}  # whatever the data set and the seed

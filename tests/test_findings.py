@@ -8,7 +8,6 @@ import itertools
 import json
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,18 @@ from omegaconf import DictConfig
 from PIL import Image
 from torch.testing import assert_close
 
+from benchmarks import run_many
+from benchmarks.findings import claims, numbers, page, rows, sheets
+from benchmarks.findings.__main__ import PAGE, PICTURES
+from benchmarks.findings.claims import Claim, Run, Study
+from benchmarks.findings.numbers import Files
+from benchmarks.findings.verdicts import NEARER, RELATIONS, judged, judged_by, verdict
+from gantrain import checks, pictures
+from gantrain.compose import beside, composed
+from gantrain.config import refuse
+from gantrain.networks.layers import NORM, Layers
+
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))  # `pytest` alone does not do that
-
-from benchmarks import run_many  # noqa: E402
-from benchmarks.findings import claims, numbers, page, rows, sheets  # noqa: E402
-from benchmarks.findings.__main__ import PAGE, PICTURES  # noqa: E402
-from benchmarks.findings.claims import Claim, Run, Study  # noqa: E402
-from benchmarks.findings.numbers import Files  # noqa: E402
-from benchmarks.findings.verdicts import NEARER, RELATIONS, judged, judged_by, verdict  # noqa: E402
-from gantrain import checks, pictures  # noqa: E402
-from gantrain.compose import beside, composed  # noqa: E402
-from gantrain.config import refuse  # noqa: E402
-from gantrain.networks.layers import NORM, Layers  # noqa: E402
-
 STUDY = claims.load()
 RUNS = {run.name: run for run in STUDY.runs() if run.words["seed"] == "0"}
 TYPED = {
