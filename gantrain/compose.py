@@ -164,7 +164,7 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
     return GantrainError(key, _type_reason(cause, value), "")
 
 
-TYPES = {"Integer": "a whole number", "Float": "a number", "boolean": "true or false"}
+TYPES = {"Integer": "a whole number", "Float": "a number", "bool": "true or false"}
 
 
 def _type_reason(cause: BaseException | None, value: str) -> str:

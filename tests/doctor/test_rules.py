@@ -126,13 +126,13 @@ BROKEN = (
         "GD001",
         {"finite_d": 0.0},
         "fatal",
-        "the loss or gradient of the discriminator is not finite at step 800; the weights were not moved",
+        "the loss or gradient of the discriminator is not finite at step 801; the weights were not moved",
     ),
     Broken(
         "GD001",
         {"finite_d": 0.0, "finite_g": 0.0},
         "fatal",
-        "the loss or gradient of the discriminator and the generator is not finite at step 800; "
+        "the loss or gradient of the discriminator and the generator is not finite at step 801; "
         "the weights were not moved",
     ),
     Broken(

@@ -20,7 +20,7 @@ def non_finite(at: Examination, params: Params) -> Hit | None:
     if not bad:
         return None
     who = " and ".join(names[signal] for signal in bad)
-    message = f"the loss or gradient of {who} is not finite at step {at.step}; the weights were not moved"
+    message = f"the loss or gradient of {who} is not finite at step {at.step + 1}; the weights were not moved"
     return Hit("fatal", message, tuple(Evidence(signal, at.get(signal), 1.0, None, None) for signal in bad))
 
 
