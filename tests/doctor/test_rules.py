@@ -570,7 +570,11 @@ TWINS = (
     ("GD002", {"loss_d_ratio": 1.2, "auc_train": 0.5}, {}),
     ("GD002", {"loss_d_ratio": 1.11, "auc_train": 1.0, "flatness": 0.02}, {}),  # a D that hardly moves
     ("GD003", {}, {"model.generator.output": "linear"}),
-    ("GD003", {"range_overlap": 0.5, "range_distance": 0.5}, {"model.generator.output": None}),  # still young
+    (
+        "GD003",
+        {"range_overlap": 0.5, "range_distance": 0.5, "fd_change": 0.4},
+        {"model.generator.output": None},
+    ),  # still young
     ("GD005b", {}, {"train.steps": 100}),  # a short trial
     ("GD005b", {}, {"train.batch_size": 1024, "train.steps": 2000}),
     ("GD005c", {}, {"optim.lr_d": 8e-4}),  # N0.3

@@ -64,13 +64,16 @@ HALVED = (
 )
 
 
-def _settled(at: Examination, params: Params) -> bool:
+def is_settled(at: Examination) -> bool:
+    """Whether more steps would hardly change what is seen."""
     if at.step < at.total:
         return at.get("fd_improving", 0.0) == 0
     return at.get("fd_change", 1.0) > HALVED
 
 
-SETTLED = Requirement(_settled, "the pictures still improve: young ones are alike and noisy")
+SETTLED = Requirement(
+    lambda at, params: is_settled(at), "the pictures still improve: young ones are alike and noisy"
+)
 VENDI_MIN = Threshold(0.25, "Vendi ratio below which the fakes are too much alike to be asked")
 PRECISION_MIN = Threshold(0.1, "precision below which the fakes are too bad to be asked")
 ANY_PRECISION = Threshold(0.0, "precision below which it is not asked; bad pictures show this fault as well")

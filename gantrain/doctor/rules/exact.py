@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gantrain.doctor.rules.advice import remedies
-from gantrain.doctor.rules.common import against, percent
+from gantrain.doctor.rules.common import against, is_settled, percent
 from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
 
 PLAYERS = {"g": "G", "d": "D"}
@@ -41,7 +41,7 @@ GD001 = Rule(
 
 
 def _range_is_known(at: Examination, params: Params) -> bool:
-    measured = all(at.has(signal) for signal in ("range_overlap", "range_distance", "fd_improving"))
+    measured = all(at.has(signal) for signal in ("range_overlap", "range_distance"))
     return at.facts.get("model.generator.output") in OUTPUT_RANGE or measured
 
 
@@ -62,8 +62,7 @@ def out_of_reach(at: Examination, params: Params) -> Hit | None:
 def never_reached(at: Examination, params: Params) -> Hit | None:
     """Of a network whose bounds are not known: a range that stays wrong while nothing improves any more."""
     overlap, distance = at.get("range_overlap"), at.get("range_distance")
-    stays = at.get("fd_improving") == 0
-    if not (stays and overlap < params["overlap_min"] and distance > params["distance_max"]):
+    if not (is_settled(at) and overlap < params["overlap_min"] and distance > params["distance_max"]):
         return None
     message = (
         f"the generator's values cover {percent(overlap)} of the range of the real ones, lie {distance:.2f} "
@@ -81,7 +80,7 @@ GD003 = Rule(
     title="The generator cannot reach the data's range",
     severities=("error",),
     tier="preflight",
-    uses=("range_overlap", "range_distance", "fd_improving"),
+    uses=("range_overlap", "range_distance", "fd_improving", "fd_change"),
     requires=(Requirement(_range_is_known, "needs to know the bounds of the generator's output"),),
     thresholds={
         "reach_min": Threshold(0.9, "share of the data's span that the output has to be able to give"),
