@@ -144,6 +144,7 @@ class Doctor:
         for finding in changes:
             if finding["event"] != "ended":
                 finding["picture"] = self._show(finding)
+                self.watch.illustrate(finding["rule"], finding["picture"])
             if self.silent:
                 continue
             files.append_row(self.run / files.FINDINGS, dict(finding))

@@ -78,6 +78,9 @@ def test_killed_and_resumed_finds_the_same(gantrain: Command, process: Process, 
     running.communicate()
     assert gantrain("resume", str(broken)).code == 0
     assert findings(broken) == findings(whole)
+    (shown,) = (found["picture"] for found in findings(whole) if found["rule"] == "GD004")
+    assert (whole / shown).is_file()
+    assert f"]({shown})" in (whole / files.REPORT).read_text(), "and the report shows it"
     assert files.read_rows(broken / files.SIGNALS) == files.read_rows(whole / files.SIGNALS)
 
 
