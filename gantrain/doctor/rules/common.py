@@ -59,9 +59,7 @@ PRECISE = Requirement(
     lambda at, params: at.get("precision", 1.0) >= params["precision_min"],
     "the fakes are too far from real pictures",
 )
-HALVED = (
-    0.5  # pictures that came so much nearer over the last looks are young, even at the end of a short run
-)
+HALVED = 0.5  # pictures that came so much nearer over the last looks are young, even at the end
 
 
 def is_settled(at: Examination) -> bool:
