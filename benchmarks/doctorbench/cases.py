@@ -12,8 +12,12 @@ import yaml
 HERE = Path(__file__).resolve().parent
 CONFIGS = HERE / "configs"
 MATRIX = HERE / "matrix.yaml"
-SETS = ("tune", "held_out")
-USUAL_PLACES = {"tune": ("fashion_mnist",), "held_out": ("crops", "digits")}
+USUAL_PLACES = {
+    "tune": ("fashion_mnist",),
+    "first_round": ("crops", "digits"),
+    "held_out": ("photos", "emoji"),
+}
+SETS = tuple(USUAL_PLACES)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def _within(key: str, taken: str) -> bool:
 
 
 def load(path: Path = MATRIX) -> list[Case]:
-    """Every case of both sets, faults first.
+    """Every case of all sets, faults first.
 
     Raises:
         ValueError: two cases have one name.

@@ -1,30 +1,42 @@
-"""Colour pictures that every installation has: crops of scikit-learn's two sample photographs."""
+"""Colour pictures: crops of scikit-learn's two sample photographs, or of those in a folder."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from gantrain.data.store import ImageSet, check_image_size
+from gantrain.errors import GantrainError
 
 SMALLEST, LARGEST = 1, 4  # side of a region, in units of the crop's
+HEIGHT = 427  # of a photograph: scikit-learn's are as high, others are made so
 SCALES = 16  # sizes between them, each as many times as large as the one before
+DEBIAN = "mate-backgrounds"  # the package whose twelve photographs data=photos is made of
 SEED = 0  # the data are the same in every run
 
 
-def crops(image_size: int = 32, count: int = 20_000, flip: bool = False) -> ImageSet:
-    """Square regions at random places of both photographs, in 16 sizes, averaged down to `image_size`.
+def crops(root: str | None = None, image_size: int = 32, count: int = 20_000, flip: bool = False) -> ImageSet:
+    """Square regions at random places of the photographs, in 16 sizes, averaged down to `image_size`.
 
     The photograph is averaged down as a whole and windows are cut from it: the same pictures as averaging
     every region by itself, in a hundredth of the time.
+
+    root: a folder of JPEGs; None: scikit-learn's two.
+
+    Raises:
+        GantrainError: there is no photograph in `root`.
     """
     check_image_size(image_size)
+    originals = photographs() if root is None else photographs_in(root)
     random = torch.Generator().manual_seed(SEED)
     kinds = [
         (photograph, float(scale))
-        for photograph in photographs()
+        for photograph in originals
         for scale in np.geomspace(SMALLEST, LARGEST, SCALES)
     ]
     chosen = torch.randint(len(kinds), (count,), generator=random)
@@ -40,6 +52,19 @@ def photographs() -> list[Tensor]:
     from sklearn.datasets import load_sample_images  # takes a second: not on every look at the signature
 
     return [torch.from_numpy(image.copy()).permute(2, 0, 1) for image in load_sample_images().images]
+
+
+def photographs_in(root: str) -> list[Tensor]:
+    """uint8, 3 x 427 x W each, in the order of their names."""
+    paths = sorted(Path(root).glob("*.jpg"))
+    if not paths:
+        raise GantrainError("data.root", f"no photographs in {root}", f"apt-get install {DEBIAN}")
+    found = []
+    for path in paths:
+        with Image.open(path) as image:
+            scaled = image.convert("RGB").resize((round(image.width * HEIGHT / image.height), HEIGHT))
+        found.append(torch.from_numpy(np.array(scaled)).permute(2, 0, 1))
+    return found
 
 
 def shrunk(photograph: Tensor, scale: float) -> Tensor:

@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.doctorbench.cases import CONFIGS
 from benchmarks.doctorbench.crops import crops
 from gantrain import build, checkpoint
+from gantrain.compose import beside, composed
 from gantrain.data import sources
 from gantrain.data.store import ImageSet, to_signed
 from gantrain.saved import saved_config
@@ -36,10 +38,18 @@ COPY = 0.25  # of the reals' own distance to their nearest neighbour (its first 
 SEEN = 512  # real pictures of either kind that the discriminator is asked about
 SEED = 0
 
+
+def configured(data: str) -> ImageSet:
+    """The pictures of data=..., as a run of the bench gets them."""
+    return build.load_data(composed([*beside(str(CONFIGS)), f"data={data}"]))
+
+
 REAL_SETS: Mapping[str, Callable[[], ImageSet]] = {
     "fashion_mnist": sources.fashion_mnist,
     "digits": sources.digits,
     "crops": crops,
+    "photos": lambda: configured("photos"),
+    "emoji": lambda: configured("emoji"),
 }
 VERSION = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
 """Of these measurements: numbers that other code has measured are measured again."""

@@ -26,6 +26,7 @@ from gantrain.doctor.drawing import (
     heat,
     page,
 )
+from gantrain.doctor.probes import CLEAREST
 from gantrain.metrics import artefacts
 from gantrain.metrics.evaluation import classes_of
 from gantrain.metrics.likeness import PERIODS
@@ -194,13 +195,13 @@ def missing_classes(fakes: Tensor, about: Material) -> Image.Image | None:
     if labels is None:
         return None
     features = {"cls": about.reference.space("cls")(fakes)}
-    shares = enumerate(classes_of(features, about.reference, names))
+    shares = enumerate(classes_of(features, about.reference, names, CLEAREST))
     missing = sorted((share for share in shares if share[1].dropped), key=lambda share: share[1].fake)
     rows = []
     for number, share in missing[:SHOWN]:
         places = (labels == number).nonzero().flatten()[:SHOWN]
         tiles = [enlarged(picture, SMALL) for picture in about.reference.pictures(places).cpu()]
-        told = f"{share.name}: {share.fake:.1%} of the fakes, {share.real:.1%} of the real pictures"
+        told = f"{share.name}: {share.fake:.1%} of the clear fakes, {share.real:.1%} of such real pictures"
         rows.append(captioned(arranged(tiles, SHOWN, 2), told))
     if not rows:
         return None

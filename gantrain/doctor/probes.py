@@ -29,6 +29,7 @@ Batch = tuple[Tensor, Tensor | None]
 """Pictures in [-1, 1], N x C x H x W, and their labels (int64 N) if the networks take labels."""
 
 FEWEST_HELD_OUT = 5
+CLEAREST = 2 / 3  # of the pictures: those by which classes are counted
 SUBSETS = 8  # random parts of the held-out pictures
 
 
@@ -229,11 +230,13 @@ def look_closely(
 
 
 def look_at_the_classes(fakes: Tensor, reference: Reference) -> Closely:
-    """class_share_min: least share among the fakes, over the share among the reals, of all classes;
-    class_confidence: of the classifier, mean over the fakes, without which the shares mean nothing.
+    """class_share_min: least share among the fakes, over the share among the reals, of all classes, counted
+    over the clearer pictures of both; class_confidence: of the classifier, mean over the fakes, without which
+    the shares mean nothing.
     """
     features = reference.space("cls")(fakes)
-    shares = {n: share for n, share in enumerate(classes_of({"cls": features}, reference)) if share.real}
+    counted = classes_of({"cls": features}, reference, clearest=CLEAREST)
+    shares = {n: share for n, share in enumerate(counted) if share.real}
     _, confidence = reference.classifier.classify(features)
     least = min(share.fake / share.real for share in shares.values())
     signals = {"class_share_min": least, "class_confidence": float(confidence.mean())}

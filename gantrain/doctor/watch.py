@@ -227,15 +227,16 @@ class Memory:
         self.usual: float | None = None  # their median, once they are over
         self.losses: list[tuple[int, float]] = []
         self.distances: list[tuple[int, float]] = []
+        self.speckle: list[tuple[int, float]] = []
 
     def add(self, step: int, signals: Mapping[str, float]) -> dict[str, float]:
         """The signals and what follows from them and the past. A second call for a step replaces the first.
 
         Derived: loss_d_ratio, loss_g_ratio (loss / its value at equilibrium), grad_norm_g_change (grad_norm_g
         / its median over steps 50 to 200), flatness (relative standard deviation of loss_d over the last four
-        windows), fd_latest (fd_pca64 when it was last measured), fd_change (that over the first of the last
-        three looks), fd_improving (1.0 if fd_pca64 fell by 5 % or more over the last three looks, to below
-        that of the mean picture, else 0.0).
+        windows), fd_latest and speckle_latest (fd_pca64 and speckle when they were last measured), fd_change
+        (fd_latest over the first of the last three looks), fd_improving (1.0 if fd_pca64 fell by 5 % or more
+        over the last three looks, to below that of the mean picture, else 0.0).
         """
         known = {name: value for name, value in signals.items() if not math.isnan(value)}
         return known | self._ratios(known) | self._change(step, known) | self._past(step, known)
@@ -265,6 +266,10 @@ class Memory:
             values = [value for _, value in self.losses]
             if len(values) == FLAT_WINDOWS and fmean(values):
                 derived["flatness"] = pstdev(values) / abs(fmean(values))
+        if "speckle" in known:
+            self.speckle = appended(self.speckle, step, known["speckle"], 1)
+        if self.speckle:
+            derived["speckle_latest"] = self.speckle[-1][1]
         if "fd_pca64" in known:
             self.distances = appended(self.distances, step, known["fd_pca64"], FD_LOOKS)
         if not self.distances:
@@ -284,12 +289,13 @@ class Memory:
             "usual": self.usual,
             "losses": [list(pair) for pair in self.losses],
             "distances": [list(pair) for pair in self.distances],
+            "speckle": [list(pair) for pair in self.speckle],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.usual = state["usual"]
-        for name in ("early", "losses", "distances"):
-            setattr(self, name, [(int(step), float(value)) for step, value in state[name]])
+        for name in ("early", "losses", "distances", "speckle"):
+            setattr(self, name, [(int(step), float(value)) for step, value in state.get(name, ())])
 
 
 def appended(

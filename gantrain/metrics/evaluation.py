@@ -160,18 +160,22 @@ def _null(
 
 
 def classes_of(
-    features: Mapping[str, Tensor], reference: Reference, names: Iterable[str] = ()
+    features: Mapping[str, Tensor], reference: Reference, names: Iterable[str] = (), clearest: float = 1.0
 ) -> list[ClassShare]:
     """What the classifier takes the fakes and the reals for, by class; empty without the space "cls".
 
-    names: of the classes, in order; without them their numbers.
+    names: of the classes, in order; without them their numbers. clearest: the part of each side's pictures
+    that counts, those the classifier is surest of; of the others it says something as well.
     """
     if Classifier.name not in features:
         return []
     counted = reference.num_classes
-    real, fake = (
-        class_shares(reference.classifier.classify(side)[0], counted).tolist()
-        for side in (reference.features(Classifier.name), features[Classifier.name])
-    )
+
+    def shares(side: Tensor) -> list[float]:
+        labels, confidence = reference.classifier.classify(side)
+        clear = confidence >= confidence.quantile(1 - clearest)
+        return class_shares(labels[clear], counted).tolist()
+
+    real, fake = shares(reference.features(Classifier.name)), shares(features[Classifier.name])
     names = list(names) or [str(number) for number in range(counted)]
     return [ClassShare(*entry) for entry in zip(names, real, fake, strict=True)]

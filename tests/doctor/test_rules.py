@@ -71,6 +71,7 @@ HEALTHY = {
     "flatness": 0.1,
     "fd_improving": 1.0,
     "fd_latest": 0.12,
+    "speckle_latest": 0.01,
     "used_ratio_g": 1.0,
     "used_cosine_g": 1.0,
     "used_ratio_d": 1.0,
@@ -139,7 +140,7 @@ BROKEN = (
         "GD002",
         {"grad_norm_g": 1620.0, "transmission": 225.0},
         "error",
-        "the critic is unbounded: the norm of G's gradient is 1.62e+03 (healthy: at most 100)",
+        "the critic is unbounded: the norm of G's gradient is 1.62e+03 (healthy: at most 1000)",
         {"loss": "WGAN"},
     ),
     Broken(
@@ -163,9 +164,25 @@ BROKEN = (
     ),
     Broken(
         "GD002",
-        {"transmission": 21.0},
+        {"transmission": 210.0},
         "error",
-        "training blows up: D's slope at the fakes is 21 (healthy: at most 20)",
+        "training blows up: D's slope at the fakes is 210 (healthy: at most 100)",
+    ),
+    Broken(
+        "GD002",
+        {"speckle_latest": 0.52, "fd_improving": math.nan},
+        "error",
+        "the steps of both players are too large: optim.lr_d=0.02 and optim.lr_g=0.005, "
+        "and 52 % of what is constant in real pictures is noise",
+        {"optim.lr_d": 2e-2, "optim.lr_g": 5e-3},
+    ),
+    Broken(
+        "GD002",
+        {"fd_latest": 2.61, "fd_improving": 0.0},
+        "error",
+        "the steps of both players are too large: optim.lr_d=0.02 and optim.lr_g=0.02, "
+        "and the pictures are far off (fd_pca64 2.6)",
+        {"optim.lr_d": 2e-2, "optim.lr_g": 2e-2},
     ),
     Broken(
         "GD002",
@@ -300,6 +317,13 @@ BROKEN = (
         "error",
         "G's gradient vanished: |dL_G / df|, the pull of G's loss on D's logits, is 0.00087 "
         "(healthy: above 0.02), while D is sure of itself",
+    ),
+    Broken(
+        "GD102",
+        {"signal_g": 0.12, "loss_d_ratio": 0.2},
+        "warning",
+        "G's gradient vanished: |dL_G / df|, the pull of G's loss on D's logits, is 0.12 "
+        "(healthy: above 0.2), while D is sure of itself",
         {"loss": "Minimax"},
     ),
     Broken(
@@ -367,7 +391,7 @@ BROKEN = (
     ),
     Broken(
         "GD201",
-        {"vendi_ratio": 0.4, "recall": 0.02},
+        {"vendi_ratio": 0.4, "recall": 0.01},
         "warning",
         "the generator behaves as if it drew 102 distinct pictures out of 256 "
         "(Vendi ratio 0.40, real 1.00 +- 0.02)",
@@ -396,7 +420,7 @@ BROKEN = (
     ),
     Broken(
         "GD301",
-        {"lattice_2": 1.05, "lattice_4": 0.6, "phase_energy": 0.2},
+        {"lattice_2": 1.05, "lattice_4": 0.6, "phase_energy": 0.2, "detail": -0.09},
         "warning",
         "a pattern of period 2 stands out 5 times as much as in real pictures "
         "(log10 1.05, real 0.35 +- 0.02)",
@@ -412,10 +436,10 @@ BROKEN = (
     ),
     Broken(
         "GD301",
-        {"lattice_2": 0.55, "phase_energy": 0.068},
+        {"lattice_2": 0.97, "phase_energy": 0.068, "detail": 0.12},
         "warning",
-        "a pattern of period 2 stands out 1.6 times as much as in real pictures "
-        "(log10 0.55, real 0.35 +- 0.02)",
+        "a pattern of period 2 stands out 4.2 times as much as in real pictures "
+        "(log10 0.97, real 0.35 +- 0.02)",
         {"upsample.mode": "transpose"},
     ),
     Broken(
@@ -455,9 +479,15 @@ BROKEN = (
     ),
     Broken(
         "GD304",
-        {"speckle": 0.99},
+        {"speckle": 0.21},
         "info",
-        "99 % of what is constant in real pictures is speckled in the fakes (normal 0.4 %)",
+        "21 % of what is constant in real pictures is speckled in the fakes (normal 0.4 %)",
+    ),
+    Broken(
+        "GD304",
+        {"speckle": 0.69},
+        "warning",
+        "69 % of what is constant in real pictures is speckled in the fakes (normal 0.4 %)",
     ),
     Broken(
         "GD401",
@@ -562,7 +592,9 @@ def test_silent_on_the_healthy_twin(rule: Any) -> None:
 
 
 TWINS = (
-    ("GD002", {"grad_norm_g": 95.0, "transmission": 19.0, "logit_real": 4.0}, {}),
+    ("GD002", {"grad_norm_g": 275.0, "transmission": 43.0, "logit_real": 4.0}, {}),  # bilinear, TTUR
+    ("GD002", {"speckle_latest": 0.9, "fd_latest": 2.0, "fd_improving": 0.0}, {"optim.lr_d": 2e-2}),
+    ("GD002", {"loss_d_ratio": 1.2, "auc_train": 1.0}, {"optim.lr_d": 2e-5, "optim.lr_g": 2e-5}),
     # A drift is fine.
     ("GD002", {"logit_real": 60.0, "logit_fake": 50.0}, {"loss": "WGAN", "penalty": "WGANGP"}),
     ("GD002", {"transmission": 7.9}, {"loss": "WGAN", "penalty": "WGANGP"}),
@@ -592,12 +624,16 @@ TWINS = (
     ("GD103", {"loss_d_ratio": 1.2, "auc_train": 0.92}, {}),  # GD002
     ("GD104", {"loss_d": 0.6931, "flatness": 0.001, "d_real": 0.5}, {}),
     ("GD104", {"loss_d": 0.25, "flatness": 0.001}, {}),  # that is a value of least squares
+    ("GD102", {"signal_g": 0.12, "loss_d_ratio": 0.2}, {}),  # only a saturating loss pulls at all fakes alike
     ("GD201", {"vendi_ratio": 0.41, "near_pair_ratio": 0.83, "recall": 0.28}, {}),  # young colour pictures
+    ("GD201", {"vendi_ratio": 0.2, "near_pair_ratio": 0.42, "recall": 0.03}, {}),  # the youngest of them
     ("GD202", {"density": 0.1, "coverage": 0.08, "class_share_min": 0.02}, {}),  # bad pictures
     ("GD202", {"density": 0.8, "coverage": 0.59}, {}),
     ("GD202", {"density": 0.8, "coverage": 0.59, "class_share_min": 0.02, "class_confidence": 0.4}, {}),
     ("GD301", {"lattice_2": 0.73, "lattice_4": 0.78}, {"upsample.mode": "bilinear"}),  # the worst healthy one
     ("GD301", {"lattice_2": 0.35, "phase_energy": 0.09}, {}),  # a nearest one, still young
+    ("GD301", {"lattice_2": 1.4, "phase_energy": 0.06, "detail": -2.06}, {}),  # SN-hinge, far too smooth
+    ("GD301", {"lattice_4": 1.42, "phase_energy": 0.01}, {}),  # pooled digits, whose own pictures are blocky
     ("GD301", {"lattice_4": 0.49, "phase_energy": 0.07}, {}),  # SN-hinge on Fashion-MNIST
     ("GD303", {"border": -0.1}, {}),
     ("GD401", {"auc_gap": 0.02}, {}),
@@ -619,10 +655,10 @@ def test_silent_just_beside_it(id: str, signals: dict[str, float], facts: dict[s
 @pytest.mark.parametrize(
     ("id", "signals", "param"),
     [
-        ("GD002", {"grad_norm_g": 120.0}, {"grad_max": 200}),
+        ("GD002", {"grad_norm_g": 1200.0}, {"grad_max": 2000}),
         ("GD101", {"loss_d_ratio": 0.1, "fd_improving": 0.0}, {"ratio_warn": 0.09}),
-        ("GD201", {"vendi_ratio": 0.45, "recall": 0.02}, {"vendi_warn": 0.4}),
-        ("GD301", {"lattice_2": 0.85}, {"excess": 0.6}),
+        ("GD201", {"vendi_ratio": 0.45, "recall": 0.01}, {"vendi_warn": 0.4}),
+        ("GD301", {"lattice_2": 1.3, "phase_energy": 0.1}, {"excess": 1.3}),
         ("GD401", {"auc_gap": 0.12}, {"gap_warn": 0.2}),
         ("GD401", {"auc_seen": 0.75}, {"seen_warn": 0.8}),
     ],
@@ -634,9 +670,9 @@ def test_a_parameter_moves_the_threshold(id: str, signals: dict[str, float], par
 
 def test_a_wide_null_widens_what_is_normal() -> None:
     """value > mean + max(5 sd, least)"""
-    at = examination({"lattice_2": 0.85})
+    at = examination({"lattice_2": 1.3, "phase_energy": 0.1})
     assert asked("GD301", at) is not None
-    wide = Examination(at.step, at.total, at.signals, {**NULLS, "lattice_2": Null(0.35, 0.2)}, at.facts)
+    wide = Examination(at.step, at.total, at.signals, {**NULLS, "lattice_2": Null(0.35, 0.3)}, at.facts)
     assert asked("GD301", wide) is None
 
 
@@ -704,7 +740,14 @@ def test_without_nulls_nothing_is_known_to_be_normal() -> None:
 
 def test_bad_young_colour_pictures_still_show_their_checkerboard() -> None:
     """Healthy short runs on colour have next to no precision: only collapse silences the rule."""
-    signals = {"lattice_2": 1.05, "precision": 0.0, "coverage": 0.08, "vendi_ratio": 0.54}
+    signals = {
+        "lattice_2": 1.05,
+        "phase_energy": 0.1,
+        "detail": -0.09,
+        "precision": 0.0,
+        "coverage": 0.08,
+        "vendi_ratio": 0.54,
+    }
     assert asked("GD301", examination(signals, {"upsample.mode": "transpose"})) is not None
 
 

@@ -7,7 +7,7 @@ from gantrain.doctor.rules.changes import is_convolutional
 from gantrain.doctor.rules.common import (
     ANY_PRECISION,
     PRECISE,
-    SETTLED,
+    SETTLED_OR_OVER,
     UPSAMPLES,
     VARIED,
     VENDI_MIN,
@@ -29,23 +29,25 @@ PEAK_SPREADS = 3  # a peak is the largest of few frequencies: its null is wide
 def checkerboard(at: Examination, params: Params) -> Hit | None:
     """The period whose frequencies stand out most, above what the real pictures have there.
 
-    A low peak counts if the second witness agrees: pixels that differ by their place in the lattice.
+    A peak is measured against the frequencies around it. Where the fakes have less of those than the reals
+    (soft pictures: `detail` below 0), the same peak is as much weaker in the picture, and counts for less.
+    A peak counts if the second witness agrees, pixels that differ by their place in the lattice.
     """
     nulls = {period: at.nulls[f"lattice_{period}"] for period in (2, 4)}
     excess = {period: at.get(f"lattice_{period}") - null.mean for period, null in nulls.items()}
     period = max(excess, key=lambda period: excess[period])
     null, value, found = nulls[period], at.get(f"lattice_{period}"), excess[period]
+    softness = max(0.0, -at.get("detail", 0.0))
     phase_bound = highest(at.nulls["phase_energy"], params["phase_excess"])
-    agreed = at.get("phase_energy") > phase_bound and found > params["agreed_excess"]
-    bound = highest(null, params["excess"], PEAK_SPREADS)
-    if value <= bound and not agreed:
+    agreed = at.get("phase_energy") > phase_bound
+    bound = highest(null, params["excess" if agreed else "excess_alone"], PEAK_SPREADS) + softness
+    if value <= bound:
         return None
     message = (
         f"a pattern of period {period} stands out {10**found:.2g} times as much as in real pictures "
         f"(log10 {value:.2f}, real {usual(null)})"
     )
-    reached = bound if value > bound else null.mean + params["agreed_excess"]
-    evidence = (against(at, f"lattice_{period}", reached), against(at, "phase_energy", phase_bound))
+    evidence = (against(at, f"lattice_{period}", bound), against(at, "phase_energy", phase_bound))
     return Hit("warning", message, evidence)
 
 
@@ -55,13 +57,13 @@ GD301 = Rule(
     severities=("warning",),
     tier="T2",
     needs=("lattice_2", "lattice_4", "phase_energy"),
-    uses=("vendi_ratio", "precision"),
+    uses=("detail", "vendi_ratio", "precision"),
     nulls=("lattice_2", "lattice_4", "phase_energy"),
     requires=(UPSAMPLES, VARIED, PRECISE),
     thresholds={
-        "excess": Threshold(0.4, "log10 of the power at the lattice's frequencies, above the real pictures'"),
-        "agreed_excess": Threshold(0.18, "the same, where the second witness agrees"),
+        "excess": Threshold(0.6, "log10 of the power at the lattice's frequencies, above the real pictures'"),
         "phase_excess": Threshold(0.04, "of phase_energy, the second witness, above the real pictures'"),
+        "excess_alone": Threshold(1.5, "the lattice's power, where the second witness does not agree"),
         "vendi_min": VENDI_MIN,
         "precision_min": ANY_PRECISION,
     },
@@ -156,7 +158,9 @@ GD303 = Rule(
 
 
 def speckled(at: Examination, params: Params) -> Hit | None:
-    """Of a network without convolutions the fault itself, of another one a sign that it has hardly learnt."""
+    """Of a network without convolutions the fault itself, of another one a sign that it has hardly learnt;
+    but nearly equal pictures are noisy for another reason.
+    """
     value, null = at.get("speckle"), at.nulls["speckle"]
     bound = highest(null, params["share"])
     if value <= bound:
@@ -165,7 +169,8 @@ def speckled(at: Examination, params: Params) -> Hit | None:
         f"{percent(value)} of what is constant in real pictures is speckled in the fakes "
         f"(normal {percent(null.mean)})"
     )
-    severity: Severity = "info" if is_convolutional(at.facts) else "warning"
+    unlearnt = value > highest(null, params["share_unlearnt"]) and VARIED.holds(at, params)
+    severity: Severity = "warning" if unlearnt or not is_convolutional(at.facts) else "info"
     return Hit(severity, message, (against(at, "speckle", bound),))
 
 
@@ -175,14 +180,16 @@ GD304 = Rule(
     severities=("info", "warning"),
     tier="T2",
     needs=("speckle",),
-    uses=("fd_improving", "fd_change"),
+    uses=("fd_improving", "vendi_ratio"),
     nulls=("speckle",),
     requires=(
         at_least("quiet_share", "quiet_min", "the data have no constant background"),
-        SETTLED,
+        SETTLED_OR_OVER,
     ),
     thresholds={
         "share": Threshold(0.1, "of the values at quiet places that deviate by more than 0.2"),
+        "share_unlearnt": Threshold(0.3, "the same of a network with convolutions; a warning above it ..."),
+        "vendi_min": Threshold(0.25, "... if the Vendi ratio is not below this: GD201"),
         "quiet_min": Threshold(0.02, "share of the picture where real ones hardly vary, to be asked"),
     },
     test=speckled,

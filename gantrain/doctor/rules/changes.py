@@ -98,14 +98,30 @@ def pace(facts: Facts) -> float:
 
 def rates_are_usual(facts: Facts) -> bool:
     """Whether both rates, and D's pace, are such as train GANs; of other optimisers nothing is known."""
-    usual = USUAL_RATES.get(str(facts.get("optim")))
-    if usual is None:
-        return True
-    rates = [number(facts, f"optim.{key}", usual.lr_d) for key in ("lr_d", "lr_g")]
-    return (
+    usual, rates = _rates(facts)
+    return usual is None or (
         all(usual.lowest <= rate <= usual.highest for rate in rates)
         and LEAST_PACE <= pace(facts) <= MOST_PACE
     )
+
+
+def both_rates_are_high(facts: Facts) -> bool:
+    """Whether even the slower player's rate is above what trains GANs."""
+    usual, rates = _rates(facts)
+    return usual is not None and min(rates) > usual.highest
+
+
+def both_rates_are_low(facts: Facts) -> bool:
+    """Whether even the faster player's rate is below what trains GANs."""
+    usual, rates = _rates(facts)
+    return usual is not None and max(rates) < usual.lowest
+
+
+def _rates(facts: Facts) -> tuple[Usual | None, list[float]]:
+    """What is usual for the optimiser, if that is known, and the rates of D and G."""
+    usual = USUAL_RATES.get(str(facts.get("optim")))
+    fallback = usual.lr_d if usual else 0.0
+    return usual, [number(facts, f"optim.{key}", fallback) for key in ("lr_d", "lr_g")]
 
 
 # ---- Changes ---------------------------------------------------------------------------------------------

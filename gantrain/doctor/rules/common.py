@@ -72,6 +72,10 @@ def is_settled(at: Examination) -> bool:
 SETTLED = Requirement(
     lambda at, params: is_settled(at), "the pictures still improve: young ones are alike and noisy"
 )
+SETTLED_OR_OVER = Requirement(
+    lambda at, params: at.step >= at.total or is_settled(at),
+    "the pictures still improve, and the run goes on",
+)
 VENDI_MIN = Threshold(0.25, "Vendi ratio below which the fakes are too much alike to be asked")
 PRECISION_MIN = Threshold(0.1, "precision below which the fakes are too bad to be asked")
 ANY_PRECISION = Threshold(0.0, "precision below which it is not asked; bad pictures show this fault as well")

@@ -55,7 +55,7 @@ def blow_up(at: Examination, params: Params) -> Hit | None:
         if abs(at.get(symptom.signal, 0.0)) > params[symptom.param] and (centred or not symptom.centred)
     ]
     if not found:
-        return unbounded(at, params) or confident_mistakes(at, params)
+        return unbounded(at, params) or confident_mistakes(at, params) or overshoots(at, params)
     first = found[0]
     what = "the critic is unbounded" if changes.is_unbounded(at.facts) else "training blows up"
     value, limit = at.get(first.signal), params[first.param]
@@ -73,7 +73,11 @@ def unbounded(at: Examination, params: Params) -> Hit | None:
 
 
 def confident_mistakes(at: Examination, params: Params) -> Hit | None:
-    """D tells real from fake, and is still worse off than by guessing: it jumps to and fro."""
+    """D tells real from fake, and is still worse off than by guessing: it jumps to and fro. (At low rates it
+    only has not learnt yet.)
+    """
+    if changes.both_rates_are_low(at.facts):
+        return None
     ratio, auc, unrest = at.get("loss_d_ratio"), at.get("auc_train"), at.get("flatness")
     if not (
         ratio > params["mistakes"] and auc > params["mistakes_auc"] and unrest > params["mistakes_unrest"]
@@ -90,22 +94,46 @@ def confident_mistakes(at: Examination, params: Params) -> Hit | None:
     return Hit("error", message, evidence)
 
 
+def overshoots(at: Examination, params: Params) -> Hit | None:
+    """Both players learn far faster than what trains GANs, and the pictures show it."""
+    if not changes.both_rates_are_high(at.facts) or at.get("fd_improving") == 1:
+        return None
+    noise, distance = at.get("speckle_latest", 0.0), at.get("fd_latest", 0.0)
+    if noise > params["noise_max"]:
+        sign, evidence = f"{percent(noise)} of what is constant in real pictures is noise", "speckle_latest"
+    elif distance > params["fd_max"]:
+        sign, evidence = f"the pictures are far off (fd_pca64 {distance:.2g})", "fd_latest"
+    else:
+        return None
+    rates = " and ".join(
+        f"optim.{key}={changes.written(at.facts[f'optim.{key}'])}" for key in ("lr_d", "lr_g")
+    )
+    bound = params["noise_max" if evidence == "speckle_latest" else "fd_max"]
+    message = f"the steps of both players are too large: {rates}, and {sign}"
+    return Hit("error", message, (Evidence(evidence, at.get(evidence), None, None, bound),))
+
+
 GD002 = Rule(
     id="GD002",
     title="Training blows up",
     severities=("warning", "error"),
     tier="T1",
     needs=("grad_norm_g", "transmission"),
-    uses=("grad_norm_g_change", "logit_real", "logit_fake", "loss_d_ratio", "auc_train", "flatness"),
+    uses=(
+        *("grad_norm_g_change", "logit_real", "logit_fake", "loss_d_ratio", "auc_train", "flatness"),
+        *("fd_improving", "fd_latest", "speckle_latest"),
+    ),
     thresholds={
-        "grad_max": Threshold(100.0, "norm of the gradient that reaches G"),
-        "slope_max": Threshold(20.0, "mean norm of dD/dx at the fakes"),
+        "grad_max": Threshold(1000.0, "norm of the gradient that reaches G"),
+        "slope_max": Threshold(100.0, "mean norm of dD/dx at the fakes"),
         "critic_slope_max": Threshold(2.0, "the same, of a WGAN critic that nothing bounds: a warning"),
         "logit_max": Threshold(20.0, "size of a mean logit, under losses that give it a place"),
         "change_max": Threshold(30.0, "G's gradient norm over its median in steps 50 to 200"),
         "mistakes": Threshold(1.1, "D's loss over that of guessing, while it tells the pictures apart ..."),
         "mistakes_auc": Threshold(0.8, "... with at least this share of pairs ranked rightly ..."),
         "mistakes_unrest": Threshold(0.05, "... and jumps by this much (a slow D only has not learnt yet)"),
+        "noise_max": Threshold(0.3, "share of the constant background that is noise, at very high rates"),
+        "fd_max": Threshold(0.5, "fd_pca64 that no longer falls, at very high rates"),
     },
     test=blow_up,
     why="Nothing bounds how steep D may become, or the steps are so large that the players overshoot each "
@@ -157,8 +185,13 @@ def vanished(at: Examination, params: Params) -> Hit | None:
     """A sure D from which nothing comes back. (A D that sees nothing has no slope either: GD103.)"""
     if at.get("loss_d_ratio") >= params["sure"]:
         return None
+    saturating = at.facts.get("loss") == "Minimax"
     ways = (
-        ("signal_g", "signal_min", "|dL_G / df|, the pull of G's loss on D's logits,"),
+        (
+            "signal_g",
+            "signal_saturating" if saturating else "signal_min",
+            "|dL_G / df|, the pull of G's loss on D's logits,",
+        ),
         ("transmission", "slope_min", "D's slope at the fakes"),
         ("grad_norm_g_change", "change_min", "its norm, over that of the first steps,"),
     )
@@ -172,19 +205,27 @@ def vanished(at: Examination, params: Params) -> Hit | None:
         f"G's gradient vanished: {text} is {at.get(signal):.2g} (healthy: above {limit:.2g}), "
         f"while D is sure of itself"
     )
-    return Hit("error", message, tuple(against(at, signal, limit) for signal, limit, _ in found))
+    weak = signal == "signal_g" and at.get(signal) >= params["signal_min"]
+    return Hit(
+        "warning" if weak else "error",
+        message,
+        tuple(against(at, signal, limit) for signal, limit, _ in found),
+    )
 
 
 GD102 = Rule(
     id="GD102",
     title="The generator's gradient vanished",
-    severities=("error",),
+    severities=("warning", "error"),
     tier="T1",
     needs=("loss_d_ratio", "signal_g", "transmission"),
     uses=("grad_norm_g_change",),
     requires=(HAS_SCALE,),
     thresholds={
         "signal_min": Threshold(0.02, "mean |dL_G / df| over the fakes' logits f"),
+        "signal_saturating": Threshold(
+            0.2, "the same under minimax, where it is D(G(z)); a warning below it"
+        ),
         "slope_min": Threshold(0.01, "mean norm of dD/dx at the fakes"),
         "change_min": Threshold(1 / 30, "G's gradient norm over its median in steps 50 to 200"),
         "sure": Threshold(0.5, "D's loss over that of guessing, below which D is sure of itself"),

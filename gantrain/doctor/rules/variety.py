@@ -21,8 +21,8 @@ OUT_OF = 256  # pictures, to put a share of their variety in words
 
 
 def collapsed(at: Examination, params: Params) -> Hit | None:
-    """Young colour pictures are alike and yet reach real ones of all kinds: a mild lack of variety only
-    counts with a lack of reach.
+    """Young pictures are alike and yet reach real ones of all kinds: a mild lack of variety only counts with
+    a lack of reach.
     """
     vendi, near, recall = at.get("vendi_ratio"), at.get("near_pair_ratio"), at.get("recall")
     null, near_null = at.nulls["vendi_ratio"], at.nulls["near_pair_ratio"]
@@ -63,9 +63,9 @@ GD201 = Rule(
         "vendi_warn": Threshold(
             0.5, "Vendi ratio: distinct pictures among the fakes over those among the reals ..."
         ),
-        "recall_min": Threshold(0.1, "... where recall, over that of real pictures, is below this as well"),
-        "vendi_error": Threshold(0.25, "an error below it, whatever the recall"),
-        "near_warn": Threshold(0.5, "distance of the nearest pairs of fakes over that of the reals'"),
+        "recall_min": Threshold(0.02, "... where recall, over that of real pictures, is below this as well"),
+        "vendi_error": Threshold(0.16, "an error below it, whatever the recall"),
+        "near_warn": Threshold(0.2, "distance of the nearest pairs of fakes over that of the reals'"),
     },
     test=collapsed,
     yields_to=("GD304",),
