@@ -40,6 +40,18 @@ def _evaluate(arguments: Arguments) -> None:
     evaluate(arguments.run, **options)
 
 
+def _compare(arguments: Arguments) -> None:
+    from gantrain.commands.compare import compare
+
+    compare(arguments.places, arguments.format, arguments.metric, arguments.out)
+
+
+def _export(arguments: Arguments) -> None:
+    from gantrain.commands.export import export
+
+    export(arguments.run, arguments.format, arguments.out, arguments.seed)
+
+
 def _doctor(arguments: Arguments) -> None:
     from gantrain.commands.doctor import examine, preflight
 
@@ -164,6 +176,38 @@ COMMANDS = {
             (("--strict",), {"action": "store_true", "help": "exit with 3 if a finding is an error"}),
             DEVICE,
             CONFIG_DIR,
+        ),
+    ),
+    "compare": Command(
+        _compare,
+        "which of several runs was better: one page, or a table",
+        (
+            (
+                ("places",),
+                {"nargs": "+", "metavar": "SWEEP | RUN", "help": "a sweep's folder, or several runs"},
+            ),
+            (
+                ("--format",),
+                {"choices": ("html", "md", "csv"), "default": "html", "help": "md and csv are printed (html)"},
+            ),
+            (
+                ("--metric",),
+                {"metavar": "NAME", "help": "rank by this, e.g. coverage_rand (the runs' metrics.best)"},
+            ),
+            (("--out",), {"type": Path, "metavar": "FILE", "help": "where the page goes (SWEEP/compare.html)"}),
+        ),
+    ),
+    "export": Command(
+        _export,
+        "RUN's averaged generator, for use without gantrain",
+        (
+            RUN,
+            (
+                ("--format",),
+                {"choices": ("onnx", "torch", "safetensors"), "default": "onnx", "help": "onnx, .pt2 or weights (onnx)"},
+            ),
+            (("--out",), {"type": Path, "metavar": "FILE", "help": "where to (RUN/export/generator-STEP...)"}),
+            (("--seed",), {"type": _seed, "default": 0, "help": "of the latents it is checked with (0)"}),
         ),
     ),
     "inspect": Command(

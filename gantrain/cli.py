@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,10 +20,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gantrain import __version__
+from gantrain import __version__, sweeps
 from gantrain.arguments import COMMANDS, parser_of
-from gantrain.compose import CONFIG_NAME, beside, check_overrides, explain, opened
-from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, of_the_file_system
+from gantrain.compose import CONFIG_NAME, Asked, beside, check_overrides, explain, opened
+from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
 from gantrain.keys import config_dir
 
 
@@ -39,17 +40,21 @@ def _train() -> None:
     failed: list[Exception] = []
 
     @hydra_main(version_base="1.3", config_path=config_dir(), config_name=CONFIG_NAME)
-    def job(cfg: DictConfig) -> None:
+    def job(cfg: DictConfig) -> float | None:
         try:
-            _train_once(cfg)
+            return _train_once(cfg)
         except Exception as error:
             _forget_frames(error)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise  # the others still run; Hydra raises the first one when all are done
             failed.append(error)  # raised here, Hydra would print a line of its own about it
+            return None
 
     sys.argv[1:] = opened(sys.argv[1:])
-    job()
+    try:
+        job()
+    finally:
+        sweeps.conclude()
     if failed:
         raise failed[0]
 
@@ -63,19 +68,27 @@ def _forget_frames(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _train_once(cfg: DictConfig) -> None:
+def _train_once(cfg: DictConfig) -> float | None:
+    """How bad the run is, for a search; one that became infinite is as bad as can be, and no error to it."""
     from gantrain.config import check_skeleton
 
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
     in_sweep = hydra.mode == RunMode.MULTIRUN
-    chosen = {override.lstrip("+").partition("=")[0] for override in hydra.overrides.task}
+    searching = in_sweep and hydra.runtime.choices["hydra/sweeper"] != "basic"
     try:
         if not in_sweep:
             check_skeleton(cfg)  # before torch is imported: this answer comes at once
         from gantrain.commands.train import train
 
-        train(cfg, directory, chosen, in_sweep)
+        badness = train(cfg, directory, Asked.of(hydra), in_sweep)
+        if searching and badness is None:
+            raise GantrainError("metrics.every", "a search has nothing to go by", "metrics.every=100, say")
+        return badness
+    except NonFiniteError:
+        if not searching:
+            raise
+        return inf
     finally:
         if not any(override.startswith("hydra.run.dir") for override in hydra.overrides.hydra):
             _remove_if_empty(directory)

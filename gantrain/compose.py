@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import (
@@ -27,6 +29,34 @@ OPEN = "doctor.params."
 SEARCH_PATH = "hydra.searchpath"
 
 OmegaConf.register_new_resolver("gantrain_id", lambda: secrets.token_hex(2), use_cache=True, replace=True)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user typed, as summary.json keeps it: it repeats the run, and says what differs between runs.
+
+    overrides: without Hydra's own. choices: group -> option, also of groups that were not named. config_dir: the
+    folder of the user's own options.
+    """
+
+    overrides: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
+    config_dir: str | None = None
+
+    @classmethod
+    def of(cls, hydra: DictConfig) -> Asked:
+        """From Hydra's own configuration of a job."""
+        chosen = {group: str(option) for group, option in hydra.runtime.choices.items() if group in GROUPS and option}
+        given = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
+        return cls(tuple(hydra.overrides.task), chosen, given[0] if given else None)
+
+    @property
+    def keys(self) -> set[str]:
+        """Keys and groups that were named."""
+        return {override.lstrip("+~").partition("=")[0] for override in self.overrides}
+
+    def plain(self) -> dict[str, Any]:
+        return {"overrides": list(self.overrides), "choices": dict(self.choices), "config_dir": self.config_dir}
 
 
 def composed(overrides: Sequence[str] = ()) -> DictConfig:

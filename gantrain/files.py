@@ -13,6 +13,9 @@ CONFIG, SUMMARY, METRICS, LOG = "config.yaml", "summary.json", "metrics.jsonl", 
 SAMPLES, CHECKPOINTS, TENSORBOARD, LOCK = "samples", "checkpoints", "tensorboard", ".lock"
 FINDINGS, SIGNALS, EVALUATIONS, REPORT = "findings.jsonl", "signals.jsonl", "evaluations.jsonl", "report.md"
 EXHIBITS = "findings"  # the pictures that show what was found
+REAL = "real.png"  # beside the samples: a grid of real pictures
+EXPORT = "export"
+PAGE, COMPARISON = "report.html", "compare.html"
 
 
 def numbered(folder: Path, ending: str) -> list[Path]:

@@ -7,10 +7,11 @@ import random
 import signal
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,8 +55,11 @@ def alone_in(directory: Path) -> Iterator[None]:
 
 
 @contextmanager
-def recording_failure(directory: Path) -> Iterator[None]:
-    """A run that ends badly says so in its own log and summary: a sweep goes on and reports only one."""
+def recording_failure(directory: Path, told: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """A run that ends badly says so in its own log and summary: a sweep goes on and reports only one.
+
+    told: what the summary says besides, of a run that had not come to write it.
+    """
     try:
         with _quiet_writers():
             yield
@@ -72,7 +76,7 @@ def recording_failure(directory: Path) -> Iterator[None]:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with suppress(OSError):  # a full disk is often why we are here
             directory.mkdir(parents=True, exist_ok=True)
-            files.update_summary(directory, status=status, error=text)
+            files.update_summary(directory, **(told or {}), status=status, error=text)
         error.reported = True  # type: ignore[attr-defined]  # the front door need not repeat it
         with suppress(OSError):
             log.error("%s", text if user_error else "".join(traceback.format_exception(error)).rstrip())

@@ -12,7 +12,8 @@ from gantrain import files, pictures
 from gantrain.checkpoint import Checkpoints
 from gantrain.console import log
 from gantrain.errors import GantrainError
-from gantrain.metrics.evaluation import LOWER_IS_BETTER, Measurement, evaluate
+from gantrain.metrics.evaluation import Measurement, evaluate
+from gantrain.metrics.kinds import KINDS, badness
 from gantrain.metrics.reference import Reference
 from gantrain.metrics.stamps import Stamp, comparable
 from gantrain.networks.latent import Latent
@@ -21,26 +22,17 @@ from gantrain.train.state import TrainingState
 
 DIARY = "quality"  # its page in the state's diary
 IN_TRAINING = ("pca64", "rand")  # what needs no classifier
-KINDS = (*LOWER_IS_BETTER, "precision", "recall", "density", "coverage", "vendi")
 MARGIN = 0.05  # by so much worse than the best before a run is past it: less is noise
 
 
-def check_metric(name: str) -> None:
-    """Raises GantrainError for a `metrics.best` that is not measured while training."""
+def check_metric(name: str, key: str = "metrics.best") -> None:
+    """Raises GantrainError(key) for a metric that is not measured while training."""
     kind, _, space = name.partition("_")
     if kind not in KINDS or space not in (*IN_TRAINING, "cls"):
         choices = ", ".join(f"{kind}_rand" for kind in KINDS)
         raise GantrainError(
-            "metrics.best", f"no such metric: '{name}'", f"choose one: {choices}; or _pca64, _cls for _rand"
+            key, f"no such metric: '{name}'", f"choose one: {choices}; or _pca64, _cls for _rand"
         )
-
-
-def badness(name: str, value: float) -> float:
-    """Lower is better, whatever the metric; density and Vendi ratio are best where the reals are, at 1."""
-    kind = name.partition("_")[0]
-    if kind in LOWER_IS_BETTER:
-        return value
-    return abs(1 - value) if kind in ("density", "vendi") else 1 - value
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,7 @@ class Tracker:
         self.writer.add_custom_scalars(LAYOUT)
         self.writer.add_text("config", f"```yaml\n{OmegaConf.to_yaml(config)}\n```")
         self.writer.add_image("data/real", real, 0)
+        pictures.save(real, self.run / files.SAMPLES / files.REAL)
         # in the run's own writer: add_hparams would open a second run beside this one
         events = self.writer.file_writer
         assert events is not None

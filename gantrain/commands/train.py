@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Collection
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from gantrain import __version__, build, checkpoint, checks, files, pictures, runtime
 from gantrain.checkpoint import Checkpoints
+from gantrain.compose import Asked
 from gantrain.config import refuse, warnings
 from gantrain.console import log, speaking
 from gantrain.data.store import ImageSet
 from gantrain.doctor.attend import SHORTEST_JUDGED, Doctor
 from gantrain.doctor.eyes import Eyes
 from gantrain.errors import NonFiniteError
+from gantrain.metrics.kinds import badness
+from gantrain.pages.html import report_page, verdict_of
+from gantrain.pages.records import Record
 from gantrain.process import Stop, alone_in, graceful_stop, prepare_process, recording_failure
 from gantrain.quality import Artist, Quality
 from gantrain.saved import recorded, refuse_other_data, refuse_other_settings, with_decisions_of
@@ -31,32 +34,39 @@ from gantrain.train.state import TrainingState
 from gantrain.train.step import Players
 
 
-def train(cfg: DictConfig, directory: Path, chosen: Collection[str] = (), in_sweep: bool = False) -> None:
+def train(cfg: DictConfig, directory: Path, asked: Asked | None = None, in_sweep: bool = False) -> float | None:
     """Trains in `directory`, or goes on there if it already holds a checkpoint.
+
+    Gives how bad the best look at `metrics.best` was (metrics.kinds.badness: lower is better), for searches; None
+    if nothing was measured.
 
     Args:
         cfg: as composed.
         directory: of the run; made only once the configuration has passed.
-        chosen: the groups that the user named.
+        asked: what the user typed; None: what the run was started with (a resume).
         in_sweep: a failure then leaves its log and status even before anything was trained.
 
     Raises:
         GantrainError: something the user can fix; nothing was harmed.
         Interrupted: after SIGINT or SIGTERM, once the checkpoint is written.
     """
-    with speaking(directory / files.LOG), recording_failure(directory) if in_sweep else nullcontext():
+    told = asked.plain() if asked is not None else {}
+    with speaking(directory / files.LOG), recording_failure(directory, told) if in_sweep else nullcontext():
         cfg = checks.resolved(cfg)
-        facts = checks.check(cfg, chosen)
+        facts = checks.check(cfg, asked.keys if asked is not None else ())
         directory.mkdir(parents=True, exist_ok=True)
         with alone_in(directory):
             start_from = checkpoint.newest(directory)
             if start_from is not None:
                 cfg = with_decisions_of(cfg, directory)
                 refuse_other_settings(cfg, directory)
-            train_in(cfg, directory, facts, start_from)
+            train_in(cfg, directory, facts, start_from, told)
+    return how_bad(directory)
 
 
-def train_in(cfg: DictConfig, directory: Path, facts: dict[str, Any], start_from: Path | None) -> None:
+def train_in(
+    cfg: DictConfig, directory: Path, facts: dict[str, Any], start_from: Path | None, told: dict[str, Any]
+) -> None:
     """The run itself: data, networks, state, training, closing words."""
     prepare_process(cfg)
     device = runtime.choose_device(cfg.runtime.device)
@@ -83,10 +93,16 @@ def train_in(cfg: DictConfig, directory: Path, facts: dict[str, Any], start_from
         log.warning(warning)
     config = recorded(cfg, data)
     files.write_atomically(directory / files.CONFIG, OmegaConf.to_yaml(config))
-    files.update_summary(directory, **opening_summary(cfg, state))
-    with recording_failure(directory):
-        play(cfg, directory, state, game, config, images)
+    files.update_summary(directory, **told, **opening_summary(cfg, state))
+    try:
+        with recording_failure(directory):
+            play(cfg, directory, state, game, config, images)
+    finally:
+        write_report(directory)
     say_goodbye(directory, state)
+
+
+SAMPLED_FROM = 1  # seed of the latents of all grids, whatever the run's own: runs can be held side by side
 
 
 @dataclass(frozen=True)
@@ -127,7 +143,7 @@ def onlookers(
 ) -> Onlookers:
     total, num_classes = cfg.train.steps, images.num_classes if cfg.condition.kind == "class" else 0
     latents = pictures.fixed_latents(
-        game.rules.latent, cfg.tracking.samples, num_classes, cfg.seed + 1, state.device
+        game.rules.latent, cfg.tracking.samples, num_classes, SAMPLED_FROM, state.device
     )
     real = pictures.grid(images.images[: cfg.tracking.samples], pictures.columns_for(cfg.tracking.samples))
     tracker = Tracker(directory, config, state, FixedNoise(*latents), real)
@@ -227,6 +243,19 @@ def choices(cfg: DictConfig) -> dict[str, Any]:
     }
 
 
+def write_report(directory: Path) -> None:
+    """report.html, as the run stands."""
+    record = Record(directory, directory.name)
+    with suppress(OSError):  # a full disk: the run has said so already
+        page = report_page(record, record.metric, verdict_of(directory))
+        files.write_atomically(directory / files.PAGE, page)
+
+
+def how_bad(directory: Path) -> float | None:
+    best = files.read_summary(directory).get("best")
+    return None if best is None else badness(best["metric"], best["value"])
+
+
 def parameter_count(network: torch.nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
@@ -261,5 +290,6 @@ def say_goodbye(directory: Path, state: TrainingState) -> None:
     log.info("finished: %d steps in %.0f s, everything is in %s", state.step, state.seconds, shown)
     if grids:
         log.info("newest picture: %s", Path(shown) / files.SAMPLES / grids[-1].name)
+    log.info("report: %s", Path(shown) / files.PAGE)
     log.info("next: gantrain sample %s -n 64", shown)
     log.info("      tensorboard --logdir %s", shown)

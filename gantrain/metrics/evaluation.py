@@ -18,13 +18,13 @@ from gantrain.metrics.coverage import PAIRED, class_shares, overlap, vendi_ratio
 from gantrain.metrics.distances import frechet_distance, kernel_distance, sliced_wasserstein
 from gantrain.metrics.features import BLOCK_VALUES, Classifier
 from gantrain.metrics.likeness import SMALLEST_HALF, mean_and_deviation
+from gantrain.metrics.kinds import LOWER_IS_BETTER
 from gantrain.metrics.reference import Reference
 from gantrain.metrics.stamps import Stamp
 
 HALVINGS = 3
 DROPPED = 0.2  # of its share among the reals: a class with less is as good as missing
 
-LOWER_IS_BETTER = ("fd", "kd", "swd")
 """The others (precision, recall, density, coverage, vendi) are best where the reals stand to each other."""
 
 

@@ -1,0 +1,107 @@
+"""Curves of several runs over one axis of steps, as the page's charting library takes them. No torch here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gantrain.pages.records import Record
+
+POINTS = 240  # of a curve, at most: more than a screen shows
+DIGITS = 4  # significant ones
+
+Values = list[float | None]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One chart: where its numbers are, and what they mean."""
+
+    key: str
+    title: str
+    source: str
+    """"logged", "evaluations" or "signals": an attribute of a record."""
+
+
+LOGGED = (
+    Topic("loss_d", "Loss of D", "logged"),
+    Topic("loss_g", "Loss of G", "logged"),
+    Topic("d_real", "D(x), D's belief in real pictures", "logged"),
+    Topic("d_fake", "D(G(z)), its belief in fakes", "logged"),
+)
+METRICS = ("fd_rand", "fd_pca64", "coverage_rand", "vendi_rand")
+SIGNALS = (
+    Topic("loss_d_ratio", "D's loss over that of guessing", "signals"),
+    Topic("grad_norm_g", "Norm of G's gradient", "signals"),
+    Topic("transmission", "D's slope at the fakes", "signals"),
+    Topic("auc_seen", "D's preference for pictures it has seen (0.5: none)", "signals"),
+    Topic("vendi_ratio", "Distinct pictures, fakes over reals", "signals"),
+    Topic("lattice_2", "Checkerboard, period 2 (log10)", "signals"),
+)
+
+
+def topics(metric: str) -> tuple[Topic, ...]:
+    """The metric that ranks comes first."""
+    names = dict.fromkeys((metric, *METRICS))
+    return (*(Topic(name, name, "evaluations") for name in names), *LOGGED, *SIGNALS)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """steps: the axis. lines: name of a run -> a value a step, None where it has none."""
+
+    title: str
+    steps: list[int]
+    lines: dict[str, Values]
+
+    def plain(self) -> dict[str, Any]:
+        return {"title": self.title, "steps": self.steps, "lines": self.lines}
+
+
+def charts_of(records: Sequence[Record], metric: str) -> list[Chart]:
+    """Those that at least one run has two points for."""
+    found = []
+    for topic in topics(metric):
+        curves = {record.name: thinned(points(record, topic)) for record in records}
+        if any(len(curve) > 1 for curve in curves.values()):
+            found.append(joined(topic.title, curves))
+    return found
+
+
+def points(record: Record, topic: Topic) -> list[tuple[int, float]]:
+    rows = getattr(record, topic.source)
+    if topic.source == "evaluations":
+        rows = [{"step": row["step"], topic.key: row["metrics"].get(topic.key, {}).get("value")} for row in rows]
+    last: dict[int, float] = {}  # the closing looks are several at one step
+    for row in rows:
+        value = row.get(topic.key)
+        if isinstance(value, int | float) and math.isfinite(value):
+            last[int(row["step"])] = float(f"{value:.{DIGITS}g}")
+    return sorted(last.items())
+
+
+def thinned(curve: Sequence[tuple[int, float]], most: int = POINTS) -> list[tuple[int, float]]:
+    """At most so many: of each stretch the point that is farthest from the last one kept, so that no peak is
+    lost; first and last stay.
+    """
+    if len(curve) <= most:
+        return list(curve)
+    kept = [curve[0]]
+    edges = [round(n * (len(curve) - 1) / (most - 1)) for n in range(most)]
+    for start, end in zip(edges[:-1], edges[1:], strict=True):
+        kept.append(max(curve[start + 1 : end + 1], key=lambda point: abs(point[1] - kept[-1][1])))
+    kept[-1] = curve[-1]
+    return kept
+
+
+def joined(title: str, curves: dict[str, list[tuple[int, float]]]) -> Chart:
+    steps = sorted({step for curve in curves.values() for step, _ in curve})
+    lines = {name: _along(steps, curve) for name, curve in curves.items()}
+    return Chart(title, steps, lines)
+
+
+def _along(steps: Iterable[int], curve: Sequence[tuple[int, float]]) -> Values:
+    known = dict(curve)
+    return [known.get(step) for step in steps]

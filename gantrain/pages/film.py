@@ -1,0 +1,117 @@
+"""Pictures through training time, small enough to travel inside a page. Pillow only; no torch here."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from gantrain.pages.records import Record
+
+MOMENTS = 10  # positions of the slider, at most
+BUDGET = 5_000_000  # bytes of all grids of a page together
+LEAST = 6_000  # bytes that a grid may have, however many there are
+QUALITIES = (90, 75, 60, 45)  # of WebP, best first
+LINE = 2  # pixels between the tiles of a grid, as pictures.grid draws them
+FEWEST = 3  # tiles in a row that are kept of a grid that is too large
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One grid. `step`: when it was drawn; `uri`: for an <img>, in `width` x `height` pixels."""
+
+    step: int
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Film:
+    """moments: steps. frames: name of a run -> its grid at each moment, the last one drawn by then.
+
+    real: pictures of the data, by the run that shows them.
+    """
+
+    moments: tuple[int, ...]
+    frames: dict[str, list[Frame | None]]
+    real: Frame | None
+
+
+def film_of(records: Sequence[Record], budget: int = BUDGET) -> Film:
+    moments = chosen_moments(step for record in records for step in record.grids)
+    wanted = {(record.name, step) for record in records for m in moments if (step := _by(record, m)) is not None}
+    each = max(LEAST, budget // max(1, len(wanted) + 1))
+    made = {
+        (record.name, step): frame_of(record.grids[step], step, each, _tile(record))
+        for record in records
+        for step in record.grids
+        if (record.name, step) in wanted
+    }
+    frames = {
+        record.name: [made.get((record.name, step)) if (step := _by(record, m)) is not None else None for m in moments]
+        for record in records
+    }
+    shown = next((record for record in records if record.real), None)
+    real = frame_of(shown.real, 0, each, _tile(shown)) if shown is not None and shown.real else None
+    return Film(moments, frames, real)
+
+
+def chosen_moments(steps: Iterable[int], most: int = MOMENTS) -> tuple[int, ...]:
+    """As many, evenly, first and last among them."""
+    known = sorted(set(steps))
+    if len(known) <= most:
+        return tuple(known)
+    return tuple(known[round(n * (len(known) - 1) / (most - 1))] for n in range(most))
+
+
+def _by(record: Record, moment: int) -> int | None:
+    """The step of the run's last grid by then."""
+    return max((step for step in record.grids if step <= moment), default=None)
+
+
+def _tile(record: Record) -> int:
+    """Pixels from one tile of the run's grids to the next."""
+    return int(record.config.get("facts.image_size") or 0) + LINE
+
+
+def frame_of(path: Path, step: int, most: int, tile: int) -> Frame | None:
+    """The grid as WebP of at most `most` bytes, if need be only its upper left part; None: not a picture.
+
+    Pixels are kept as they are: a grid made smaller would hide the patterns it should show.
+    """
+    try:
+        with Image.open(path) as opened:
+            image = opened.convert("RGB") if opened.mode not in ("L", "RGB") else opened.copy()
+    except OSError:
+        return None
+    while True:
+        for quality in QUALITIES:
+            data = _webp(image, quality)
+            if len(data) <= most:
+                return _frame(image, step, data)
+        tiles = min(image.width, image.height) // tile if tile > LINE else 0
+        if tiles <= FEWEST:
+            return _frame(image, step, data)
+        side = (tiles - 1) * tile + LINE
+        image = image.crop((0, 0, min(image.width, side), min(image.height, side)))
+
+
+def _webp(image: Image.Image, quality: int) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=quality, method=4)
+    return out.getvalue()
+
+
+def _frame(image: Image.Image, step: int, data: bytes) -> Frame:
+    uri = f"data:image/webp;base64,{base64.b64encode(data).decode('ascii')}"
+    return Frame(step, uri, image.width, image.height)
+
+
+def exhibit_of(path: Path, most: int) -> Frame | None:
+    """The picture that shows a finding."""
+    return frame_of(path, 0, most, 0)

@@ -1,0 +1,203 @@
+"""report.html of a run and compare.html of several: one file each, that asks nothing of any network.
+
+jinja2 fills the page; uPlot (static/uPlot.js) draws the curves, since reading values off thousands of points
+is what a charting library is for; what stands still (main effects) is SVG that is written here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from gantrain import __version__, files
+from gantrain.metrics.kinds import better
+from gantrain.pages.curves import charts_of
+from gantrain.pages.film import Film, Frame, exhibit_of, film_of
+from gantrain.pages.ranking import Comparison, Effect
+from gantrain.pages.records import Record, Row
+from gantrain.pages.settings import SEED, value_of
+from gantrain.pages.tables import metrics_of, short_status_of, status_of
+
+STATIC = Path(__file__).resolve().parent / "static"
+EXHIBITS = 1_200_000  # bytes of all pictures of findings together
+LEAST_EXHIBIT = 20_000
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#b8a800")
+"""Okabe and Ito (2008): told apart by colour-blind readers as well; yellow and black made fit for any ground."""
+DASHES: tuple[list[int], ...] = ([], [6, 4], [2, 3])
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a run looks wherever it appears."""
+
+    number: int
+    record: Record
+    colour: str
+    dash: list[int]
+    rank: int | None
+    settings: tuple[tuple[str, str], ...]
+
+
+def compare_page(comparison: Comparison, title: str) -> str:
+    """The whole of compare.html."""
+    return _page("compare.html.jinja", comparison, title)
+
+
+def report_page(record: Record, metric: str, verdict: str) -> str:
+    """The whole of report.html. verdict: the doctor's."""
+    return _page("report.html.jinja", Comparison((record,), metric), verdict)
+
+
+def _page(template: str, comparison: Comparison, title: str) -> str:
+    looks = looks_of(comparison)
+    film = film_of(comparison.records)
+    metrics = metrics_of(comparison)
+    data = {
+        "charts": [chart.plain() for chart in charts_of(comparison.records, comparison.metric)],
+        "runs": [{"name": look.record.name, "colour": look.colour, "dash": look.dash} for look in looks],
+        "film": plain_film(film),
+    }
+    return environment().get_template(template).render(
+        title=title,
+        version=__version__,
+        comparison=comparison,
+        looks=looks,
+        metrics=metrics,
+        better=better,
+        film=film,
+        exhibits=exhibits_of(comparison.records),
+        drawn={effect.key: Markup(drawn(effect)) for effect in comparison.effects},
+        status_of=status_of,
+        short_status_of=short_status_of,
+        facts=facts_of(looks[0].record),
+        seed=SEED,
+        data=Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")),
+    )
+
+
+def environment() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(STATIC), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    found.globals["static"] = lambda name: Markup((STATIC / name).read_text(encoding="utf-8"))
+    found.filters["number"] = lambda value: "" if value is None else f"{value:.3g}"
+    found.filters["whole"] = lambda value: "" if value is None else f"{value:,.0f}"
+    found.filters["code"] = in_code
+    return found
+
+
+def in_code(text: str) -> Markup:
+    """ "`a=1` is best" with what stands between backticks as <code>."""
+    parts = [Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(text.split("`"))]
+    return Markup("").join(parts)
+
+
+def looks_of(comparison: Comparison) -> list[Look]:
+    """In the order of the ranking."""
+    return [
+        Look(
+            number,
+            record,
+            COLOURS[number % len(COLOURS)],
+            DASHES[number // len(COLOURS) % len(DASHES)],
+            number + 1 if record.name in comparison.measured else None,
+            tuple((key, value_of(record, key)) for key in comparison.keys),
+        )
+        for number, record in enumerate(comparison.ranked)
+    ]
+
+
+def plain_film(film: Film) -> Row:
+    """Every picture once, and where it is shown: `runs` has indices into `uris`, -1 for none."""
+    uris: dict[str, int] = {}
+
+    def index(frame: Frame | None) -> int:
+        return -1 if frame is None else uris.setdefault(frame.uri, len(uris))
+
+    runs = {
+        name: [[index(frame), 0 if frame is None else frame.step] for frame in frames]
+        for name, frames in film.frames.items()
+    }
+    return {"moments": list(film.moments), "runs": runs, "uris": list(uris)}
+
+
+def exhibits_of(records: Sequence[Record]) -> dict[tuple[str, str], Frame]:
+    """(name of a run, rule) -> the picture that shows it."""
+    wanted = [
+        (record, finding)
+        for record in records
+        for finding in record.findings
+        if finding.get("picture") and (record.directory / finding["picture"]).is_file()
+    ]
+    each = max(LEAST_EXHIBIT, EXHIBITS // max(1, len(wanted)))
+    frames = {
+        (record.name, finding["rule"]): exhibit_of(record.directory / finding["picture"], each)
+        for record, finding in wanted
+    }
+    return {key: frame for key, frame in frames.items() if frame is not None}
+
+
+# ---- Main effects ------------------------------------------------------------------------------------------
+
+WIDTH, ROW, LABEL, RIGHT = 640, 30, 190, 130  # of a drawing: pixels of the whole, a line, names, numbers
+
+
+def drawn(effect: Effect) -> str:
+    """An SVG: a line an option, a dot a run, a bar from mean - sd to mean + sd."""
+    values = [value for spread in effect.options.values() for value in spread.values]
+    low, high = min(values), max(values)
+    span = (high - low) or abs(high) or 1.0
+    low, high = low - 0.05 * span, high + 0.05 * span
+
+    def x(value: float) -> float:
+        inside = min(max(value, low), high)
+        return LABEL + (WIDTH - LABEL - RIGHT) * (inside - low) / (high - low)
+
+    lines = []
+    for number, (option, spread) in enumerate(effect.options.items()):
+        y, sd = ROW * number + ROW / 2, spread.sd or 0.0
+        dots = "".join(f'<circle cx="{x(value):.1f}" cy="{y}" r="3.5"/>' for value in spread.values)
+        lines.append(
+            f'<line class="rule" x1="{LABEL}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
+            f'<line class="sd" x1="{x(spread.mean - sd):.1f}" x2="{x(spread.mean + sd):.1f}" y1="{y}" y2="{y}"/>'
+            f'<line class="mean" x1="{x(spread.mean):.1f}" x2="{x(spread.mean):.1f}" y1="{y - 9}" y2="{y + 9}"/>'
+            f"{dots}"
+            f'<text x="{LABEL - 10}" y="{y + 5}" text-anchor="end">{Markup.escape(option)}</text>'
+            f'<text x="{WIDTH - RIGHT + 10}" y="{y + 5}">{Markup.escape(str(spread))}</text>'
+        )
+    label = ", ".join(f"{option} {spread}" for option, spread in effect.options.items())
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {ROW * len(lines)}" role="img" aria-label="{Markup.escape(label)}">'
+        f"{''.join(lines)}</svg>"
+    )
+
+
+def verdict_of(run: Path) -> str:
+    """The doctor's, from report.md."""
+    path = run / files.REPORT
+    first: list[str] = path.read_text(encoding="utf-8").splitlines()[:1] if path.is_file() else []
+    return first[0].removeprefix("# ") if first else "Not judged"
+
+
+def facts_of(record: Record) -> dict[str, Any]:
+    """What a reader asks next of a run."""
+    summary = record.summary
+    parameters = summary.get("parameters") or {}
+    found = {
+        "status": status_of(record),
+        "steps": record.step,
+        "seconds": summary.get("seconds"),
+        "images/s": record.images_per_second and round(record.images_per_second),
+        "device": summary.get("device"),
+        "precision": summary.get("precision"),
+        "parameters of G": parameters.get("generator"),
+        "parameters of D": parameters.get("discriminator"),
+        "directory": record.directory.name,
+    }
+    return {key: value for key, value in found.items() if value is not None}

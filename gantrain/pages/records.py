@@ -1,0 +1,181 @@
+"""What a run has left behind, read from its directory: finished, still going, or dead. No torch here."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from gantrain import files
+from gantrain.errors import GantrainError
+from gantrain.keys import flatten
+from gantrain.metrics.kinds import badness
+
+Row = dict[str, Any]
+NOT_TYPED = ("hydra.", "hydra/")
+USUAL_METRIC = "fd_rand"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run as its files tell it. `name`: as pages call it, short and unlike the others'."""
+
+    directory: Path
+    name: str
+
+    @cached_property
+    def summary(self) -> Row:
+        """Empty where there is none, or none that can be read."""
+        try:
+            return files.read_summary(self.directory)
+        except (OSError, json.JSONDecodeError):
+            return {}
+
+    @cached_property
+    def config(self) -> Row:
+        """The resolved configuration, flattened; empty of a run that was refused before it had one."""
+        try:
+            loaded: Any = OmegaConf.to_container(OmegaConf.load(self.directory / files.CONFIG))
+            return flatten(loaded)
+        except (OSError, OmegaConfBaseException, YAMLError, TypeError, AttributeError):
+            return {}
+
+    @cached_property
+    def logged(self) -> list[Row]:
+        return files.read_rows(self.directory / files.METRICS)
+
+    @cached_property
+    def signals(self) -> list[Row]:
+        return files.read_rows(self.directory / files.SIGNALS)
+
+    @cached_property
+    def evaluations(self) -> list[Row]:
+        """Those of the training itself, in order of their steps."""
+        rows = files.read_rows(self.directory / files.EVALUATIONS)
+        return [row for row in rows if row["step"] and "images" not in row]
+
+    @cached_property
+    def findings(self) -> list[Row]:
+        """What stands, worst first; the cause before its symptoms."""
+        last = {row["rule"]: row for row in files.read_rows(self.directory / files.FINDINGS)}
+        standing = [row for row in last.values() if row["state"] == "active"]
+        return sorted(standing, key=lambda row: (row["severity"] == "info", not row["primary"]))
+
+    @cached_property
+    def grids(self) -> dict[int, Path]:
+        """step -> sample grid."""
+        found = files.numbered(self.directory / files.SAMPLES, "png")
+        return {int(path.stem): path for path in found}
+
+    @property
+    def real(self) -> Path | None:
+        path = self.directory / files.SAMPLES / files.REAL
+        return path if path.is_file() else None
+
+    # ---- What is asked most ------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        return str(self.summary.get("status", "unknown"))
+
+    @property
+    def error(self) -> str | None:
+        """The reason of a run that failed, its first line."""
+        text = self.summary.get("error")
+        return str(text).splitlines()[0] if text else None
+
+    @property
+    def step(self) -> int:
+        return int(self.summary.get("step", 0))
+
+    @property
+    def total(self) -> int | None:
+        return self.config.get("train.steps")
+
+    @property
+    def seed(self) -> int | None:
+        return self.config.get("seed")
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """As typed, without Hydra's own."""
+        return tuple(o for o in self.summary.get("overrides", ()) if not o.lstrip("+~").startswith(NOT_TYPED))
+
+    @property
+    def choices(self) -> Mapping[str, str]:
+        """group -> option."""
+        return self.summary.get("choices") or {}
+
+    @property
+    def command(self) -> str:
+        """Repeats the run."""
+        folder = self.summary.get("config_dir")
+        return shlex.join(["gantrain", *(("--config-dir", folder) if folder else ()), *self.overrides])
+
+    @property
+    def metric(self) -> str:
+        """By which its best checkpoint is kept."""
+        return str(self.config.get("metrics.best") or USUAL_METRIC)
+
+    @property
+    def primary(self) -> Row | None:
+        """The finding that is the cause."""
+        return next((finding for finding in self.findings if finding["primary"]), None)
+
+    def measured(self, metric: str) -> Row | None:
+        """The metric at its best look, {"value", "step", "null_mean", "stamp", ...}; None if never measured."""
+        looks = [
+            row["metrics"][metric] | {"step": row["step"]} for row in self.evaluations if metric in row["metrics"]
+        ]
+        looks = [look for look in looks if look["value"] is not None and math.isfinite(look["value"])]
+        return min(looks, key=lambda look: badness(metric, look["value"]), default=None)
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Over the whole run."""
+        seconds, images = self.summary.get("seconds"), self.summary.get("images")
+        return images / seconds if seconds and images else None
+
+
+def records_of(places: Sequence[str]) -> tuple[list[Record], Path | None]:
+    """(the runs, the sweep they belong to if one place was named): runs, checkpoints, `latest`, or a sweep.
+
+    Raises:
+        GantrainError: nothing there, or a folder without runs.
+    """
+    if len(places) == 1 and (sweep := Path(places[0])).is_dir() and not (sweep / files.CONFIG).is_file():
+        runs = runs_in(sweep)
+        if not runs:
+            raise GantrainError(places[0], "there is no run in it", "name a sweep's folder, or runs")
+        return [Record(run, run.name) for run in runs], sweep.resolve()
+    runs = [files.find_run(place)[0] for place in places]
+    return [Record(run, name) for run, name in zip(runs, _short(runs), strict=True)], None
+
+
+def runs_in(sweep: Path) -> list[Path]:
+    """The jobs of a sweep by number, also those that died before they had a configuration."""
+    found = [
+        path.resolve()
+        for path in sweep.iterdir()
+        if path.is_dir() and ((path / files.CONFIG).is_file() or (path / files.SUMMARY).is_file())
+    ]
+    return sorted(found, key=lambda path: (not path.name.isdecimal(), int(path.name) if path.name.isdecimal() else 0, path.name))
+
+
+def _short(runs: Iterable[Path]) -> list[str]:
+    """As few of the last parts of each path as tell them apart."""
+    parts = [run.parts for run in runs]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(one[-length:]) for one in parts]
+        if len(set(names)) == len(set(parts)):
+            return names
+    raise AssertionError(parts)

@@ -1,0 +1,114 @@
+"""The ranked table as text: Markdown, CSV, or lines for the terminal. No torch here."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gantrain.pages.ranking import Comparison
+from gantrain.pages.records import Record
+from gantrain.pages.settings import SEED, value_of
+
+Cell = str | int | float | None
+SHOWN_METRICS = ("fd_rand", "fd_pca64", "coverage_rand", "vendi_rand")
+
+
+def header(comparison: Comparison) -> list[str]:
+    metrics = metrics_of(comparison)
+    return ["rank", "run", *comparison.keys, SEED, *metrics, "findings", "seconds", "images/s", "status"]
+
+
+def metrics_of(comparison: Comparison) -> list[str]:
+    """The one that ranks first, then others that were measured."""
+    wanted = dict.fromkeys((comparison.metric, *SHOWN_METRICS))
+    return [name for name in wanted if any(record.measured(name) for record in comparison.records)]
+
+
+def rows(comparison: Comparison) -> list[list[Cell]]:
+    """A row a run, best first; numbers as numbers."""
+    metrics = metrics_of(comparison)
+    found = []
+    for rank, record in enumerate(comparison.ranked, 1):
+        values = [_value(record, metric) for metric in metrics]
+        found.append(
+            [
+                rank if record.name in comparison.measured else None,
+                record.name,
+                *(value_of(record, key) for key in comparison.keys),
+                record.seed,
+                *values,
+                findings_of(record),
+                _rounded(record.summary.get("seconds")),
+                _rounded(record.images_per_second),
+                status_of(record),
+            ]
+        )
+    return found
+
+
+def findings_of(record: Record) -> str:
+    """ "GD301 Checkerboard, GD302b Too smooth": what is worse than a remark."""
+    return ", ".join(f"{f['rule']} {f['title']}" for f in record.findings if f["severity"] != "info")
+
+
+def status_of(record: Record) -> str:
+    """Also why it failed."""
+    return f"failed: {record.error}" if record.status == "failed" and record.error else short_status_of(record)
+
+
+def short_status_of(record: Record) -> str:
+    if record.status != "failed" and record.total and record.step < record.total:
+        return f"{record.status}: {record.step} of {record.total} steps"
+    return record.status
+
+
+def as_csv(comparison: Comparison) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header(comparison))
+    writer.writerows(rows(comparison))
+    return out.getvalue()
+
+
+def as_markdown(comparison: Comparison) -> str:
+    lines = [comparison.verdict, "", _line(header(comparison)), "|" + "---|" * len(header(comparison))]
+    lines += [_line([_escaped(_text(cell)) for cell in row]) for row in rows(comparison)]
+    for effect in comparison.effects:
+        lines += ["", f"| {effect.key} | {comparison.metric} | runs |", "|---|---|---|"]
+        lines += [f"| {_escaped(option)} | {spread} | {len(spread.values)} |" for option, spread in effect.options.items()]
+    return "\n".join(lines) + "\n"
+
+
+def as_text(comparison: Comparison) -> str:
+    """For the terminal: columns under each other, the verdict below."""
+    table = [header(comparison), *([_text(cell) for cell in row] for row in rows(comparison))]
+    keep = [n for n, column in enumerate(zip(*table, strict=True)) if any(column[1:])]  # nothing said: no column
+    widths = [max(len(row[n]) for row in table) for n in keep]
+    lines = ["  ".join(row[n].ljust(width) for n, width in zip(keep, widths, strict=True)).rstrip() for row in table]
+    return "\n".join([*lines, "", comparison.verdict])
+
+
+FORMATS: dict[str, Callable[[Comparison], str]] = {"md": as_markdown, "csv": as_csv}
+
+
+def _value(record: Record, metric: str) -> float | None:
+    look = record.measured(metric)
+    return None if look is None else float(f"{look['value']:.4g}")
+
+
+def _rounded(value: Any) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
+
+
+def _text(cell: Cell) -> str:
+    return "" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,47 @@
+"""A sweep from the outside: where it is, and the page that is written when it ends. No torch here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from gantrain import files
+
+_begun: list[Path] = []  # the sweep of this process: Hydra tells callbacks where it is, and nobody else
+
+
+class Notice(Callback):
+    """Hydra's callback (hydra.callbacks in train.yaml). Its on_multirun_end is not called if a job failed."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        _begun.append(Path(config.hydra.sweep.dir))
+
+
+def conclude() -> None:
+    """Prints the ranked table of the sweep that ended, however it ended, and writes its compare.html."""
+    while _begun:
+        sweep = _begun.pop()
+        if not sweep.is_dir():
+            continue
+        from gantrain.pages.records import runs_in
+
+        if runs_in(sweep):
+            _compare(sweep)
+
+
+def _compare(sweep: Path) -> None:
+    from gantrain.pages.html import compare_page
+    from gantrain.pages.ranking import compare
+    from gantrain.pages.records import records_of
+    from gantrain.pages.tables import as_text
+
+    comparison = compare(records_of([str(sweep)])[0])
+    files.write_atomically(sweep / files.COMPARISON, compare_page(comparison, title_of(sweep)))
+    print(f"\n{as_text(comparison)}\n\ncompare: {sweep / files.COMPARISON}")
+
+
+def title_of(sweep: Path) -> str:
+    return f"Sweep {'/'.join(sweep.resolve().parts[-2:])}"

@@ -1,0 +1,88 @@
+"""gantrain compare, and what a sweep leaves at its end: real runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from small import Command
+
+from gantrain import files
+
+QUICK = (
+    *("model.width=4", "train.batch_size=8", "train.steps=4", "tracking.every=2", "tracking.samples=4"),
+    *("tracking.samples_every=2", "metrics.every=2", "metrics.count=20", "doctor.enabled=false"),
+)
+
+
+def the_sweep() -> Path:
+    (found,) = Path("outputs/multirun").glob("*/*")
+    return found
+
+
+def test_a_sweep_ends_with_its_page_and_its_table(gantrain: Command) -> None:
+    done = gantrain("-m", "loss=bce,hinge", "seed=0,1", *QUICK)
+    assert done.code == 0, done.err
+    page = (the_sweep() / files.COMPARISON).read_text(encoding="utf-8")
+    assert page.count('<tr data-run="') == 4
+    assert "rank  run  loss   seed  fd_rand" in done.out
+    assert f"compare: {the_sweep() / files.COMPARISON}" in done.out
+    assert (the_sweep() / "0" / files.PAGE).is_file()
+
+    told = gantrain("compare", str(the_sweep()), "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(told.out)))
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4"]
+    assert {(row["loss"], row["seed"]) for row in rows} == {(loss, seed) for loss in ("bce", "hinge") for seed in "01"}
+    best = json.loads((the_sweep() / rows[0]["run"] / files.SUMMARY).read_text())["best"]["value"]
+    assert float(rows[0]["fd_rand"]) == pytest.approx(best, rel=1e-3)
+
+    told = gantrain("compare", str(the_sweep()), "--format", "md", "--metric", "coverage_rand")
+    assert "| rank | run | loss | seed | coverage_rand |" in told.out
+
+
+def test_a_sweep_with_a_failed_job_has_its_page(gantrain: Command) -> None:
+    done = gantrain("-m", "data=folder,digits", "data.root=nowhere", *QUICK)
+    assert done.code == 2
+    page = (the_sweep() / files.COMPARISON).read_text(encoding="utf-8")
+    assert page.count('<tr data-run="') == 2
+    assert "failed: data.root" in page
+
+
+def test_runs_by_name(gantrain: Command) -> None:
+    for loss in ("bce", "hinge"):
+        assert gantrain(f"loss={loss}", f"hydra.run.dir={loss}", *QUICK).code == 0
+    told = gantrain("compare", "bce", "hinge", "--out", "page.html")
+    assert told.code == 0, told.err
+    assert "loss=" in told.out
+    assert Path("page.html").is_file()
+
+
+def test_a_run_shows_what_it_learns_from(gantrain: Command) -> None:
+    """The first pictures of the data, in a grid as wide as those of the samples."""
+    assert gantrain("hydra.run.dir=run", *QUICK).code == 0
+    real, drawn = (Image.open(Path("run/samples") / name) for name in (files.REAL, "00000004.png"))
+    assert real.size == drawn.size
+    assert real.getextrema() != drawn.getextrema()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("nowhere",), "nowhere: no such run directory or checkpoint"),
+        (("empty",), "empty: there is no run in it"),
+        (("run", "--metric", "fid"), "--metric: no such metric: 'fid'"),
+        (("run", "--metric", "swd_cls"), "--metric: none of the runs has measured swd_cls"),
+        ((), "the following arguments are required"),
+    ],
+)
+def test_what_cannot_be_compared(gantrain: Command, arguments: tuple[str, ...], reason: str) -> None:
+    Path("empty").mkdir()
+    assert gantrain("hydra.run.dir=run", *QUICK).code == 0
+    told = gantrain("compare", *arguments)
+    assert told.code == 2
+    assert reason in told.err
+    assert "Traceback" not in told.err

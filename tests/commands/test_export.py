@@ -1,0 +1,119 @@
+"""gantrain export: what was written draws the same pictures without gantrain."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small import TINY, Command
+from torch.testing import assert_close
+
+from gantrain import files
+from gantrain.commands.sample import Artist
+from gantrain.pictures import latent_blocks
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "export"
+MODELS = (
+    *("model=dcgan", "model=mlp ~model.width", "model=sngan loss=hinge", "model=dcgan condition=class"),
+    *("model=dcgan upsample=transpose padding=reflect", "model=dcgan upsample=bilinear padding=reflect_stem"),
+)
+
+
+@pytest.fixture
+def run(gantrain: Command) -> Path:
+    assert gantrain("train.steps=2", "hydra.run.dir=run", *TINY).code == 0
+    return Path("run")
+
+
+def latents(run: Path, count: int) -> torch.Tensor:
+    artist = Artist(str(run), "cpu")
+    return torch.cat(list(latent_blocks(artist.latent, count, 3, artist.device)))
+
+
+def ours(run: Path, *inputs: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return Artist(str(run), "cpu").network(*inputs)
+
+
+@pytest.mark.parametrize("overrides", MODELS)
+@pytest.mark.parametrize("format", ["onnx", "torch", "safetensors"])
+def test_every_network_is_exported(gantrain: Command, overrides: str, format: str) -> None:
+    """The command itself holds 1,000 latents against PyTorch's, in batches of three sizes."""
+    if format == "onnx":
+        pytest.importorskip("onnxscript")
+    tiny = [key for key in TINY if not (key.startswith("model.width") and "~model.width" in overrides)]
+    words = [word for word in overrides.split() if not word.startswith("~")]
+    assert gantrain("train.steps=2", "hydra.run.dir=run", *tiny, *words).code == 0
+    told = gantrain("export", "run", "--format", format)
+    assert told.code == 0, told.err
+    assert "on 1,000 latents at most " in told.out
+    assert "value_range: [-1.0, 1.0]" in told.out
+
+
+def test_onnx_tells_what_it_takes(gantrain: Command, run: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    assert gantrain("export", "run", "--out", "g.onnx").code == 0
+    session = onnxruntime.InferenceSession("g.onnx")
+    facts = session.get_modelmeta().custom_metadata_map
+    assert (facts["latent_dim"], facts["latent_distribution"]) == ("100", "normal")
+    assert json.loads(facts["value_range"]) == [-1, 1]
+    assert [(i.name, i.shape[1]) for i in session.get_inputs()] == [("z", 100)]
+    z = latents(run, 7)
+    assert_close(torch.from_numpy(session.run(["images"], {"z": z.numpy()})[0]), ours(run, z), rtol=0, atol=1e-4)
+
+
+def test_the_weights_are_all_there(gantrain: Command, run: Path) -> None:
+    safetensors = pytest.importorskip("safetensors")
+    assert gantrain("export", "run", "--format", "safetensors", "--out", "g.safetensors").code == 0
+    with safetensors.safe_open("g.safetensors", "pt") as file:
+        assert file.metadata()["step"] == "2"
+        names = set(file.keys())
+    known = dict(Artist("run", "cpu").network.named_parameters())
+    assert set(known) <= names
+
+
+@pytest.mark.parametrize(("format", "ending"), [("onnx", "onnx"), ("torch", "pt2"), ("safetensors", "safetensors")])
+def test_the_examples_run_without_gantrain(gantrain: Command, run: Path, format: str, ending: str) -> None:
+    """In a process that cannot import it, from the folder of the export."""
+    if format == "onnx":
+        pytest.importorskip("onnxscript")
+    assert gantrain("export", "run", "--format", format, "--out", f"out/generator.{ending}").code == 0
+    script = (EXAMPLES / f"use_{format}.py").read_text(encoding="utf-8")
+    assert "gantrain" not in script
+    blocked = "import sys; sys.modules['gantrain'] = None\n"
+    Path("out/use.py").write_text(blocked + script)
+    done = subprocess.run([sys.executable, "use.py"], cwd="out", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    images = np.load("out/images.npy")
+    assert images.shape == (16, 1, 32, 32)
+    assert images.dtype == np.uint8
+    assert images.std() > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("nowhere",), "nowhere: no such run directory or checkpoint"),
+        (("run", "--format", "tflite"), "invalid choice: 'tflite'"),
+    ],
+)
+def test_what_cannot_be_exported(gantrain: Command, run: Path, arguments: tuple[str, ...], reason: str) -> None:
+    told = gantrain("export", *arguments)
+    assert told.code == 2
+    assert reason in told.err
+
+
+def test_a_library_that_is_missing_is_named(
+    gantrain: Command, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    told = gantrain("export", "run")
+    assert told.code == 2
+    assert "pip install 'gantrain[export]'" in told.err
+    assert not list((Path("run") / files.EXPORT).glob("*.onnx"))

@@ -1,0 +1,37 @@
+"""Curves: thinned without losing what matters, on one axis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from made import sweep
+
+from gantrain.pages.curves import charts_of, joined, thinned
+
+
+def test_thinning_keeps_ends_and_peaks() -> None:
+    curve = [(step, 0.0) for step in range(10_000)]
+    curve[4321] = (4321, 7.0)
+    kept = thinned(curve, most=100)
+    assert len(kept) == 100
+    assert kept[0] == curve[0]
+    assert kept[-1] == curve[-1]
+    assert (4321, 7.0) in kept
+    assert kept == sorted(kept)
+
+
+def test_short_curves_are_left_alone() -> None:
+    assert thinned([(1, 2.0), (2, 3.0)]) == [(1, 2.0), (2, 3.0)]
+
+
+def test_one_axis_for_all() -> None:
+    chart = joined("loss", {"a": [(1, 0.5), (3, 0.7)], "b": [(2, 0.1)]})
+    assert chart.steps == [1, 2, 3]
+    assert chart.lines == {"a": [0.5, None, 0.7], "b": [None, 0.1, None]}
+
+
+def test_charts_are_those_there_are_numbers_for(tmp_path: Path) -> None:
+    titles = [chart.title for chart in charts_of(sweep(tmp_path, {}, {"seed": 1}), "fd_rand")]
+    assert titles[0] == "fd_rand"
+    assert "Loss of D" in titles
+    assert not any("slope" in title for title in titles), "no signals were recorded"

@@ -1,0 +1,105 @@
+"""The pages as text: whole, within their size, and asking nothing of any network."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from made import CHECKERBOARD, make_run, sweep
+from PIL import Image
+
+from gantrain import files
+from gantrain.pages.html import compare_page, in_code, report_page, verdict_of
+from gantrain.pages.ranking import compare
+from gantrain.pages.records import Record
+
+ELSEWHERE = re.compile(r"""(?:src|href|action|url)\s*[=(]\s*["']?(?!data:|#)[a-z/.]""", re.IGNORECASE)
+NASTY = "</script><b>&'\""
+
+
+def data_of(page: str) -> dict:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def parts_of_our_own(page: str) -> str:
+    """Without the charting library."""
+    return re.sub(r"<script>/\*!.*?</script>", "", page, flags=re.DOTALL)
+
+
+def test_nothing_comes_from_elsewhere(tmp_path: Path) -> None:
+    page = compare_page(compare(sweep(tmp_path, {"findings": [CHECKERBOARD]}, {"seed": 1})), "Sweep")
+    assert not ELSEWHERE.search(parts_of_our_own(page))
+    assert "default-src 'none'" in page
+    assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|import)\(", page)
+
+
+def test_a_large_sweep_stays_under_ten_megabytes(tmp_path: Path) -> None:
+    """24 runs of ten grids of noise, each with the picture of a finding."""
+    runs = []
+    for n in range(24):
+        run = {"seed": n, "pictures": 10, "findings": [CHECKERBOARD | {"picture": "findings/GD301.png"}]}
+        runs.append(run)
+    records = sweep(tmp_path, *runs)
+    for record in records:
+        (record.directory / files.EXHIBITS).mkdir()
+        Image.open(record.grids[20]).resize((900, 700)).save(record.directory / files.EXHIBITS / "GD301.png")
+    page = compare_page(compare(records), "Sweep")
+    assert len(page.encode()) < 10_000_000
+    assert page.count('class="exhibit"') == 24
+
+
+def test_names_cannot_break_out(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path / "run",
+        [f"data.root={NASTY}"],
+        config={"data": {"root": NASTY}},
+        findings=[CHECKERBOARD | {"message": NASTY}],
+        status="failed",
+        error=NASTY,
+    )
+    page = compare_page(compare([Record(run, NASTY)]), NASTY)
+    assert NASTY not in page
+    assert data_of(page)["runs"][0]["name"] == NASTY
+
+
+def test_every_picture_travels_once(tmp_path: Path) -> None:
+    data = data_of(compare_page(compare(sweep(tmp_path, {"pictures": 2}, {"seed": 1, "pictures": 2})), "Sweep"))
+    assert len(data["film"]["uris"]) == 4
+    assert data["film"]["runs"]["1"] == [[2, 10], [3, 20]]
+    assert data["film"]["moments"] == [10, 20]
+
+
+def test_a_run_that_left_next_to_nothing_has_a_row(tmp_path: Path) -> None:
+    """Refused before it had a configuration."""
+    bare = tmp_path / "7"
+    bare.mkdir()
+    (bare / files.SUMMARY).write_text(json.dumps({"status": "failed", "error": "loss: no such option"}))
+    records = [*sweep(tmp_path, {}), Record(bare, "7")]
+    page = compare_page(compare(records), "Sweep")
+    assert "failed: loss: no such option" in page
+
+
+@pytest.mark.parametrize("damage", [files.SUMMARY, files.CONFIG, files.METRICS])
+def test_damaged_files_end_in_a_page(tmp_path: Path, damage: str) -> None:
+    run = make_run(tmp_path / "run")
+    (run / damage).write_text('{"cut": ')
+    compare_page(compare([Record(run, "run")]), "Sweep")
+    report_page(Record(run, "run"), "fd_rand", "Healthy")
+
+
+def test_a_report_repeats_the_doctor_and_the_command(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", ["loss=hinge", "+x=a b"], findings=[CHECKERBOARD])
+    (run / files.REPORT).write_text("# Suspicious: checkerboard (GD301) is the cause\n\nmore\n")
+    page = report_page(Record(run, "run"), "fd_rand", verdict_of(run))
+    assert "<h1>Suspicious: checkerboard (GD301) is the cause</h1>" in page
+    assert "gantrain loss=hinge &#39;+x=a b&#39; seed=0" in page
+    assert "GD301 Checkerboard" in page
+    assert "upsample=nearest" in page
+
+
+def test_backticks_become_code() -> None:
+    assert in_code("`a<b` is best") == "<code>a&lt;b</code> is best"
