@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ LEAST = 6_000  # bytes that a grid may have, however many there are
 QUALITIES = (90, 75, 60, 45)  # of WebP, best first
 LINE = 2  # pixels between the tiles of a grid, as pictures.grid draws them
 FEWEST = 3  # tiles in a row that are kept of a grid that is too large
+REDUCED, NARROWEST = 0.75, 300  # a step by which an exhibit is made smaller, and the width it keeps
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,28 @@ def frame_of(path: Path, step: int, most: int, tile: int) -> Frame | None:
 
     Pixels are kept as they are: a grid made smaller would hide the patterns it should show.
     """
+
+    def cut(image: Image.Image) -> Image.Image | None:
+        tiles = min(image.size) // tile if tile > LINE else 0
+        side = (tiles - 1) * tile + LINE
+        return image.crop((0, 0, min(image.width, side), min(image.height, side))) if tiles > FEWEST else None
+
+    return _within(most, path, step, cut)
+
+
+def exhibit_of(path: Path, most: int) -> Frame | None:
+    """The picture that shows a finding, if need be smaller: it is drawn large, with words."""
+
+    def reduced(image: Image.Image) -> Image.Image | None:
+        width, height = (round(REDUCED * side) for side in image.size)
+        return image.resize((width, height), Image.Resampling.LANCZOS) if width >= NARROWEST else None
+
+    return _within(most, path, 0, reduced)
+
+
+def _within(
+    most: int, path: Path, step: int, smaller: Callable[[Image.Image], Image.Image | None]
+) -> Frame | None:
     try:
         with Image.open(path) as opened:
             image = opened.convert("RGB") if opened.mode not in ("L", "RGB") else opened.copy()
@@ -94,11 +117,10 @@ def frame_of(path: Path, step: int, most: int, tile: int) -> Frame | None:
             data = _webp(image, quality)
             if len(data) <= most:
                 return _frame(image, step, data)
-        tiles = min(image.width, image.height) // tile if tile > LINE else 0
-        if tiles <= FEWEST:
+        less = smaller(image)
+        if less is None:
             return _frame(image, step, data)
-        side = (tiles - 1) * tile + LINE
-        image = image.crop((0, 0, min(image.width, side), min(image.height, side)))
+        image = less
 
 
 def _webp(image: Image.Image, quality: int) -> bytes:
@@ -110,8 +132,3 @@ def _webp(image: Image.Image, quality: int) -> bytes:
 def _frame(image: Image.Image, step: int, data: bytes) -> Frame:
     uri = f"data:image/webp;base64,{base64.b64encode(data).decode('ascii')}"
     return Frame(step, uri, image.width, image.height)
-
-
-def exhibit_of(path: Path, most: int) -> Frame | None:
-    """The picture that shows a finding."""
-    return frame_of(path, 0, most, 0)

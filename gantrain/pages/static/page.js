@@ -102,6 +102,11 @@
     for (let n = at; n >= 0; n--) if (values[n] !== null) return values[n];
     return null;
   }
+  function around(plot, low, high) { // a line that does not move lies in the middle
+    if (low === null) return [0, 1];
+    const room = high > low ? 0.06 * (high - low) : Math.abs(high) / 2 || 1;
+    return [low - room, high + room];
+  }
   function draw(chart) {
     const frame = document.createElement("div");
     frame.className = "chart";
@@ -115,7 +120,7 @@
     const axis = { stroke: () => style("--quiet"), grid: { stroke: () => style("--line"), width: 1 }, ticks: { stroke: () => style("--line"), width: 1 } };
     const series = data.runs.map((run) => ({ label: run.name, stroke: run.colour, dash: run.dash, width: 1.5, spanGaps: true, points: { show: chart.steps.length < 12 } }));
     const options = {
-      width: frame.clientWidth, height: 220, scales: { x: { time: false } }, legend: { show: false },
+      width: frame.clientWidth, height: 220, scales: { x: { time: false }, y: { range: around } }, legend: { show: false },
       cursor: { sync: { key: "step" } }, series: [{}, ...series], plugins: [tip(chart)],
       axes: [axis, { ...axis, size: 62, values: (u, ticks) => ticks.map(short) }],
     };
