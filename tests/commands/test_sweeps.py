@@ -1,0 +1,102 @@
+"""Launchers and searches of the extras: real plugins, real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from small import Command
+
+from gantrain import files
+
+Process = Callable[..., subprocess.Popen[str]]
+
+QUICK = (
+    *("model.width=4", "train.batch_size=8", "train.steps=4", "tracking.every=2", "tracking.samples=4"),
+    *("metrics.every=2", "metrics.count=20", "doctor.enabled=false", "hydra.sweep.dir=sweep"),
+)
+
+
+def summary(run: str) -> dict:
+    return json.loads((Path("sweep") / run / files.SUMMARY).read_text())
+
+
+def test_joblib_trains_several_at_a_time(gantrain: Command) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    done = gantrain("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1", *QUICK)
+    assert done.code == 0, done.err
+    assert [summary(run)["status"] for run in "01"] == ["finished"] * 2
+    share = max(1, (os.cpu_count() or 1) // 2)
+    assert all(f"({share} threads)" in summary(run)["device"] for run in "01"), "cores are shared, not fought over"
+    assert Path("sweep", files.COMPARISON).is_file()
+
+
+def test_a_search_minimises_what_a_run_gives(gantrain: Command) -> None:
+    """Both of two known settings are tried; one of them becomes infinite at once and is no error."""
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    done = gantrain(
+        *("-m", "hydra/sweeper=optuna", "hydra/sweeper/sampler=grid", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=1"),
+        *("loss=wgan", "penalty=none", "model.discriminator.norm=none", "optim.lr_d=choice(1e5,2e-4)", *QUICK),
+    )
+    assert done.code == 0, done.err
+    found = yaml.safe_load(Path("sweep/optimization_results.yaml").read_text())
+    best = min(summary(run)["best"]["value"] for run in "01" if summary(run)["status"] == "finished")
+    assert found["best_value"] == pytest.approx(best)
+    assert float(found["best_params"]["optim.lr_d"]) == 2e-4
+    assert sorted(summary(run)["status"] for run in "01") == ["failed", "finished"]
+
+
+def test_a_search_needs_something_to_go_by(gantrain: Command) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    done = gantrain(
+        *("-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=1", "optim.lr_d=interval(1e-4,1e-3)", *QUICK),
+        "metrics.every=0",
+    )
+    assert done.code != 0
+    assert "metrics.every: a search has nothing to go by" in done.err + done.out
+
+
+def test_a_job_that_was_killed_goes_on_in_its_directory(gantrain: Command, process: Process, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    command = (
+        *("-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5", "seed=0,", *QUICK),
+        *("train.steps=120", "checkpoint.every=20"),
+    )
+    sweep = process(*command)
+    saved = tmp_path / "sweep" / "0" / files.CHECKPOINTS
+    deadline = time.monotonic() + 120
+    while not (saved.is_dir() and list(saved.glob("*.pt"))):
+        assert time.monotonic() < deadline, "no checkpoint was written"
+        time.sleep(0.1)
+    for child in psutil.Process(sweep.pid).children(recursive=True):
+        child.send_signal(signal.SIGKILL)
+    sweep.wait(60)
+    assert summary("0")["status"] == "running", "it was killed half way"
+
+    done = gantrain(*command)
+    assert done.code == 0, done.err
+    assert summary("0")["status"] == "finished"
+    assert summary("0")["step"] == 120
+    log = (Path("sweep") / "0" / files.LOG).read_text()
+    assert "going on after step" in log
+    steps = [row["step"] for row in files.read_rows(Path("sweep/0") / files.METRICS)]
+    assert steps == sorted(set(steps)), "no step is there twice"
+
+
+@pytest.mark.parametrize(
+    ("choice", "extra"),
+    [("hydra/sweeper=nevergrad", "hydra/sweeper"), ("hydra/launcher=ray", "hydra/launcher")],
+)
+def test_a_plugin_that_is_missing(gantrain: Command, choice: str, extra: str) -> None:
+    done = gantrain("-m", choice, "seed=0,1", *QUICK)
+    assert done.code == 2
+    assert extra in done.err
+    assert "Traceback" not in done.err
