@@ -248,7 +248,8 @@ def blind(at: Examination, params: Params) -> Hit | None:
         Evidence("logit_sd", spread, None, None, params["logit_sd_min"]),
         Evidence("auc_train", auc, 0.5, None, params["fooled_auc"]),
     )
-    if spread < params["logit_sd_min"] and abs(ratio - 1) < params["near"]:
+    helpless = at.get("fd_improving") != 1  # a D that G learns from sees something, however little it says
+    if helpless and spread < params["logit_sd_min"] and abs(ratio - 1) < params["near"]:
         message = (
             f"the losses look ideal because D sees nothing: its logits vary by {spread:.2g} (healthy: above "
             f"{params['logit_sd_min']:g}) and its loss is that of guessing"
@@ -269,6 +270,7 @@ GD103 = Rule(
     severities=("warning",),
     tier="T1",
     needs=("loss_d_ratio", "logit_sd", "auc_train"),
+    uses=("fd_improving",),
     requires=(HAS_SCALE,),
     thresholds={
         "logit_sd_min": Threshold(0.05, "pooled standard deviation of D's logits ..."),
