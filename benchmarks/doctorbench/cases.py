@@ -15,7 +15,8 @@ MATRIX = HERE / "matrix.yaml"
 USUAL_PLACES = {
     "tune": ("fashion_mnist",),
     "first_round": ("crops", "digits"),
-    "held_out": ("photos", "emoji"),
+    "second_round": ("photos", "emoji_on_zeros"),
+    "held_out": ("scenes", "emoji"),
 }
 SETS = tuple(USUAL_PLACES)
 

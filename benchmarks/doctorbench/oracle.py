@@ -49,7 +49,9 @@ REAL_SETS: Mapping[str, Callable[[], ImageSet]] = {
     "digits": sources.digits,
     "crops": crops,
     "photos": lambda: configured("photos"),
+    "scenes": lambda: configured("scenes"),
     "emoji": lambda: configured("emoji"),
+    "emoji_on_zeros": lambda: configured("emoji"),
 }
 VERSION = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
 """Of these measurements: numbers that other code has measured are measured again."""
