@@ -126,7 +126,7 @@ def test_the_report_in_full() -> None:
         *(f"- {text}" for text in texts_of("GD004", 1)),
     ]
     assert "Error since step 200, may be a consequence of GD004: look again once that is cured." in symptom
-    assert "| `variety` | 0.05 | 1 +- 0.01 | 0.3 |" in symptom
+    assert "| `variety` | 0.05 | 1 +- 0.01 | 0.4 |" in symptom
     assert "![Mode collapse](exhibits/GD201-00000300.png)" in symptom
     assert rest.split("\n\n") == [
         "Remarks",

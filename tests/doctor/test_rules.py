@@ -350,6 +350,7 @@ BROKEN = (
             "auc_train": 0.5,
             "transmission": 0.005,
             "fd_improving": 0.0,
+            "fd_latest": 1.2,
         },
         "warning",
         "the losses look ideal because D sees nothing: its logits vary by 0.01 (healthy: above 0.05) "
@@ -399,7 +400,7 @@ BROKEN = (
     ),
     Broken(
         "GD201",
-        {"vendi_ratio": 0.12, "variety": 0.28},
+        {"vendi_ratio": 0.12, "variety": 0.36},
         "warning",
         "the generator behaves as if it drew 31 distinct pictures out of 256 "
         "(Vendi ratio 0.12, real 1.00 +- 0.02)",
@@ -633,9 +634,14 @@ TWINS = (
     ("GD104", {"loss_d": 0.6931, "flatness": 0.001, "d_real": 0.5}, {}),
     ("GD104", {"loss_d": 0.25, "flatness": 0.001}, {}),  # that is a value of least squares
     ("GD102", {"signal_g": 0.12, "loss_d_ratio": 0.2}, {}),  # only a saturating loss pulls at all fakes alike
-    ("GD103", {"logit_sd": 0.01, "loss_d_ratio": 1.0}, {}),  # and G learns from it: SN-hinge
+    (
+        "GD103",
+        {"logit_sd": 0.01, "loss_d_ratio": 1.0, "fd_latest": 0.9},
+        {},
+    ),  # and G learns from it: SN-hinge
+    ("GD103", {"logit_sd": 0.01, "loss_d_ratio": 1.0, "fd_improving": math.nan}, {}),  # the equilibrium
     ("GD201", {"vendi_ratio": 0.41, "variety": 0.69, "near_pair_ratio": 0.83}, {}),  # young colour pictures
-    ("GD201", {"vendi_ratio": 0.19, "variety": 0.34, "near_pair_ratio": 0.42}, {}),  # photographs of 12 kinds
+    ("GD201", {"vendi_ratio": 0.2, "variety": 0.45, "near_pair_ratio": 0.42}, {}),  # the youngest of them
     ("GD202", {"density": 0.1, "coverage": 0.08, "class_share_min": 0.02}, {}),  # bad pictures
     ("GD202", {"density": 0.8, "coverage": 0.59}, {}),
     ("GD202", {"density": 0.8, "coverage": 0.59, "class_share_min": 0.02, "class_confidence": 0.4}, {}),
@@ -666,7 +672,7 @@ def test_silent_just_beside_it(id: str, signals: dict[str, float], facts: dict[s
     [
         ("GD002", {"grad_norm_g": 1200.0}, {"grad_max": 2000}),
         ("GD101", {"loss_d_ratio": 0.1, "fd_improving": 0.0}, {"ratio_warn": 0.09}),
-        ("GD201", {"variety": 0.25}, {"variety_warn": 0.24}),
+        ("GD201", {"variety": 0.3}, {"variety_warn": 0.24}),
         ("GD301", {"lattice_2": 1.3, "phase_energy": 0.1}, {"excess": 1.3}),
         ("GD401", {"auc_gap": 0.12}, {"gap_warn": 0.2}),
         ("GD401", {"auc_seen": 0.75}, {"seen_warn": 0.8}),
@@ -809,7 +815,7 @@ def test_a_message_is_one_plain_sentence(case: Broken) -> None:
             {"GD201": {"variety_warn": "half"}},
             (),
             "doctor.params.GD201.variety_warn: must be a number, got half\n  "
-            "doctor.params.GD201.variety_warn=0.3",
+            "doctor.params.GD201.variety_warn=0.4",
         ),
         (
             {"GD201": 0.4},

@@ -248,7 +248,8 @@ def blind(at: Examination, params: Params) -> Hit | None:
         Evidence("logit_sd", spread, None, None, params["logit_sd_min"]),
         Evidence("auc_train", auc, 0.5, None, params["fooled_auc"]),
     )
-    helpless = at.get("fd_improving") != 1  # a D that G learns from sees something, however little it says
+    # Good pictures, or better and better ones: then this is the equilibrium, however little D says.
+    helpless = at.get("fd_improving") != 1 and at.get("fd_latest") > params["fd_max"]
     if helpless and spread < params["logit_sd_min"] and abs(ratio - 1) < params["near"]:
         message = (
             f"the losses look ideal because D sees nothing: its logits vary by {spread:.2g} (healthy: above "
@@ -270,9 +271,10 @@ GD103 = Rule(
     severities=("warning",),
     tier="T1",
     needs=("loss_d_ratio", "logit_sd", "auc_train"),
-    uses=("fd_improving",),
+    uses=("fd_improving", "fd_latest"),
     requires=(HAS_SCALE,),
     thresholds={
+        "fd_max": Threshold(0.5, "fd_pca64 above which it is no equilibrium, where ..."),
         "logit_sd_min": Threshold(0.05, "pooled standard deviation of D's logits ..."),
         "near": Threshold(0.03, "... while D's loss is so near to that of guessing (relative)"),
         "fooled": Threshold(1.0, "D's loss over that of guessing ..."),

@@ -60,9 +60,9 @@ GD201 = Rule(
     requires=(SETTLED,),
     thresholds={
         "variety_warn": Threshold(
-            0.3, "variety: logarithm of the Vendi score of the fakes over that of the reals (1 is normal)"
+            0.4, "variety: logarithm of the Vendi score of the fakes over that of the reals (1 is normal)"
         ),
-        "variety_error": Threshold(0.2, "an error below it"),
+        "variety_error": Threshold(0.25, "an error below it"),
         "near_warn": Threshold(0.2, "distance of the nearest pairs of fakes over that of the reals'"),
     },
     test=collapsed,
