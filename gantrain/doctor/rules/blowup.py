@@ -81,19 +81,19 @@ def overshoots(at: Examination, params: Params) -> Hit | None:
     """Both players learn far faster than what trains GANs, and the pictures show it."""
     if not changes.both_rates_are_high(at.facts) or at.get("fd_improving") == 1:
         return None
-    noise, distance = at.get("speckle_latest", 0.0), at.get("fd_latest", 0.0)
-    if noise > params["noise_max"]:
-        sign, evidence = f"{percent(noise)} of what is constant in real pictures is noise", "speckle_latest"
-    elif distance > params["fd_max"]:
-        sign, evidence = f"the pictures are far off (fd_pca64 {distance:.2g})", "fd_latest"
-    else:
-        return None
     rates = " and ".join(
         f"optim.{key}={changes.written(at.facts[f'optim.{key}'])}" for key in ("lr_d", "lr_g")
     )
-    bound = params["noise_max" if evidence == "speckle_latest" else "fd_max"]
-    message = f"the steps of both players are too large: {rates}, and {sign}"
-    return Hit("error", message, (Evidence(evidence, at.get(evidence), None, None, bound),))
+    noise, distance = at.get("speckle_latest", 0.0), at.get("fd_latest", 0.0)
+    signs = (
+        ("speckle_latest", "noise_max", f"{percent(noise)} of what is constant in real pictures is noise"),
+        ("fd_latest", "fd_max", f"the pictures are far off (fd_pca64 {distance:.2g})"),
+    )
+    for signal, param, told in signs:
+        if at.get(signal, 0.0) > params[param]:
+            message = f"the steps of both players are too large: {rates}, and {told}"
+            return Hit("error", message, (against(at, signal, params[param]),))
+    return None
 
 
 GD002 = Rule(
