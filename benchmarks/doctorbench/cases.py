@@ -100,6 +100,12 @@ def load(path: Path = MATRIX) -> list[Case]:
     return cases
 
 
+def data_sets(path: Path = MATRIX) -> dict[str, tuple[str, ...]]:
+    """name -> the overrides that bring it."""
+    matrix = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: tuple(overrides) for name, overrides in matrix["data"].items()}
+
+
 def of_set(name: str) -> list[Case]:
     return [case for case in load() if case.set == name]
 

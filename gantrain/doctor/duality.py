@@ -17,11 +17,11 @@ from typing import NamedTuple
 import torch
 from torch import Generator
 
-from gantrain.doctor.untouched import untouched
+from gantrain.doctor.probes import as_in_training
 from gantrain.train.loop import Game, play
-from gantrain.train.schedule import Phase, Player
+from gantrain.train.schedule import D, G, Phase
 from gantrain.train.state import TrainingState
-from gantrain.train.step import Round, criticise_both, evaluate
+from gantrain.train.step import Round, criticise_both, draw_fakes
 
 STEPS = 200  # of each player alone
 JUDGED = 8  # batches by which M is measured: the same pictures and latents every time
@@ -55,14 +55,17 @@ def duality_gap(state: TrainingState, game: Game, seed: int, steps: int = STEPS)
         NonFiniteError: a player alone drives the game to infinity.
     """
     now = payoff(state, game, seed)
-    found: dict[Player, float] = {}
-    for player in ("discriminator", "generator"):
-        with as_it_was(state):
-            for _ in range(steps):
-                play(state, game, (Phase((player,)),), [next(state.sampler)])
-            state.alarm.check()
-            found[player] = payoff(state, game, seed)
-    return DualityGap(now, found["discriminator"], found["generator"], steps)
+    best_d, best_g = (_after_alone(phase, state, game, seed, steps) for phase in (D, G))
+    return DualityGap(now, best_d, best_g, steps)
+
+
+def _after_alone(phase: Phase, state: TrainingState, game: Game, seed: int, steps: int) -> float:
+    """M once the phase's player has trained against the other one as it stands."""
+    with as_it_was(state):
+        for _ in range(steps):
+            play(state, game, (phase,), [next(state.sampler)])
+        state.alarm.check()
+        return payoff(state, game, seed)
 
 
 @contextmanager
@@ -74,20 +77,16 @@ def as_it_was(state: TrainingState) -> Iterator[None]:
         state.load_state_dict(before)
 
 
-@torch.no_grad()
 def payoff(state: TrainingState, game: Game, seed: int) -> float:
     """M(G, D), with both networks as they train: batches of one kind, batch norm by the batch."""
     noise = Generator(state.device).manual_seed(seed + NOISE)
     which, size = Generator().manual_seed(seed + NOISE), (JUDGED, state.sampler.batch_size)
     rows = torch.randint(state.sampler.count, size, generator=which)
     nets, rules, total = state.nets, game.rules, 0.0
-    with untouched(nets.generator, nets.discriminator):
-        nets.generator.train()
-        nets.discriminator.train()
+    with as_in_training(nets, rules), torch.no_grad():
         for some in rows:
             now = Round(state.step, noise, *game.store.batch(some, noise))
-            z = rules.latent(len(now.real), noise)
-            fake = evaluate(rules.precision, nets.generator, z, now.labels)
+            fake = draw_fakes(nets.generator, D, rules, now)
             logits = criticise_both(nets.discriminator, now.real, fake, now.labels, rules)
             total += float(rules.loss.discriminator(*logits).mean())
     return -total / JUDGED

@@ -31,7 +31,8 @@ def checkerboard(at: Examination, params: Params) -> Hit | None:
 
     A peak is measured against the frequencies around it. Where the fakes have less of those than the reals
     (soft pictures: `detail` below 0), the same peak is as much weaker in the picture, and counts for less.
-    A peak counts if the second witness agrees, pixels that differ by their place in the lattice.
+    A peak counts if the second witness agrees, pixels that differ by their place in the lattice; without it
+    only an overwhelming one does.
     """
     nulls = {period: at.nulls[f"lattice_{period}"] for period in (2, 4)}
     excess = {period: at.get(f"lattice_{period}") - null.mean for period, null in nulls.items()}
