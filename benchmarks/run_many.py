@@ -10,6 +10,7 @@ non-finite) and starts the others in their directories once more, where gantrain
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -196,3 +197,29 @@ def refuse_stale(jobs: Sequence[Job], home: Path) -> None:
     if stale:
         doomed = " ".join(f"{path} {path}.exit.json" for path in stale)
         raise StaleError(f"{len(stale)} runs were made by other commands; to make them anew: rm -r {doomed}")
+
+
+# ---- The command line of what works in stages --------------------------------------------------------------
+
+
+def parser_of(module: str, doc: str | None, stages: Iterable[str]) -> argparse.ArgumentParser:
+    """`python -m module STAGE`, with the module's docstring as help."""
+    description, _, rest = (doc or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        epilog=rest,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("stage", choices=tuple(stages))
+    return parser
+
+
+def perform(stage: Callable[[argparse.Namespace], None], given: argparse.Namespace) -> None:
+    """Runs a stage; what the user can mend, and Ctrl-C, end in one line."""
+    try:
+        stage(given)
+    except (StaleError, ValueError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on from here")

@@ -61,7 +61,7 @@ def _doctor(arguments: Arguments) -> None:
     if not arguments.what:
         raise GantrainError("RUN", "is missing", "gantrain doctor latest, or gantrain doctor --preflight")
     run, *settings = arguments.what
-    examine(run, settings, arguments.strict, arguments.device)
+    examine(run, settings, arguments.strict, arguments.device, arguments.deep)
 
 
 def _count(text: str) -> int:
@@ -174,6 +174,7 @@ COMMANDS = {
             ),
             (("--preflight",), {"action": "store_true", "help": "before a run, by its overrides"}),
             (("--strict",), {"action": "store_true", "help": "exit with 3 if a finding is an error"}),
+            (("--deep",), {"action": "store_true", "help": "also the duality gap: each player trains alone"}),
             DEVICE,
             CONFIG_DIR,
         ),

@@ -44,10 +44,11 @@ def test_every_case_composes_and_passes_the_check(kind: str) -> None:
 
 def test_what_is_reported_was_not_tuned_on() -> None:
     """Other seeds everywhere, mostly other data, more than 120 runs of 800 steps, half of them healthy."""
-    tune, first, held_out = (cases.of_set(name) for name in cases.SETS)
+    tune, held_out = cases.of_set("tune"), cases.of_set("held_out")
     assert len(held_out) >= 120
-    known = {(c.data, c.seed) for c in (*tune, *first)}
+    known = {(c.data, c.seed) for c in CASES if c.set != "held_out"}
     assert not known & {(c.data, c.seed) for c in held_out}
+    # Of the emoji the second round has told that zeros mark their border, and no threshold.
     new = [c for c in held_out if c.data not in {data for data, _ in known}]
     assert len(new) >= 120
     assert {c.data for c in CASES} == set(oracle.REAL_SETS)

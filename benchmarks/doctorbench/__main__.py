@@ -25,7 +25,7 @@ from benchmarks.doctorbench import cases as matrix
 from benchmarks.doctorbench import prescribe as remedies
 from benchmarks.doctorbench import records, table, verdict
 from benchmarks.doctorbench.records import Row
-from benchmarks.run_many import Job, StaleError, run_many
+from benchmarks.run_many import Job, parser_of, perform, run_many
 
 RESULTS = matrix.HERE / "results"
 
@@ -90,14 +90,7 @@ STAGES = {"run": run, "judge": judge, "prescribe": prescribe, "table": show}
 
 
 def main() -> None:
-    description, _, rest = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.doctorbench",
-        description=description,
-        epilog=rest,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("stage", choices=STAGES)
+    parser = parser_of("benchmarks.doctorbench", __doc__, STAGES)
     parser.add_argument("--set", choices=matrix.SETS, required=True)
     parser.add_argument("--home", type=Path, help="where the runs are, about 2 MB each; table needs none")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time, of one thread each (2)")
@@ -106,12 +99,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.home is None and given.stage != "table":
         parser.error("--home says where the runs are")
-    try:
-        STAGES[given.stage](given)
-    except (StaleError, ValueError) as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on from here")
+    perform(STAGES[given.stage], given)
 
 
 if __name__ == "__main__":

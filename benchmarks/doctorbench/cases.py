@@ -15,7 +15,8 @@ MATRIX = HERE / "matrix.yaml"
 USUAL_PLACES = {
     "tune": ("fashion_mnist",),
     "first_round": ("crops", "digits"),
-    "held_out": ("photos", "emoji"),
+    "second_round": ("photos", "emoji_on_zeros"),
+    "held_out": ("scenes", "emoji"),
 }
 SETS = tuple(USUAL_PLACES)
 
@@ -97,6 +98,12 @@ def load(path: Path = MATRIX) -> list[Case]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{path.name} has several runs named {', '.join(twice)}")
     return cases
+
+
+def data_sets(path: Path = MATRIX) -> dict[str, tuple[str, ...]]:
+    """name -> the overrides that bring it."""
+    matrix = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: tuple(overrides) for name, overrides in matrix["data"].items()}
 
 
 def of_set(name: str) -> list[Case]:

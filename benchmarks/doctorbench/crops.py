@@ -1,7 +1,9 @@
-"""Colour pictures: crops of scikit-learn's two sample photographs, or of those in a folder."""
+"""Colour pictures: crops of photographs that come with packages."""
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +18,26 @@ from gantrain.errors import GantrainError
 SMALLEST, LARGEST = 1, 4  # side of a region, in units of the crop's
 HEIGHT = 427  # of a photograph: scikit-learn's are as high, others are made so
 SCALES = 16  # sizes between them, each as many times as large as the one before
-DEBIAN = "mate-backgrounds"  # the package whose twelve photographs data=photos is made of
 SEED = 0  # the data are the same in every run
 
 
-def crops(root: str | None = None, image_size: int = 32, count: int = 20_000, flip: bool = False) -> ImageSet:
+def crops(
+    source: str = "scikit-learn", image_size: int = 32, count: int = 20_000, flip: bool = False
+) -> ImageSet:
     """Square regions at random places of the photographs, in 16 sizes, averaged down to `image_size`.
 
     The photograph is averaged down as a whole and windows are cut from it: the same pictures as averaging
     every region by itself, in a hundredth of the time.
 
-    root: a folder of JPEGs; None: scikit-learn's two.
+    source: the package of the photographs, one of SOURCES.
 
     Raises:
-        GantrainError: there is no photograph in `root`.
+        GantrainError: no such source, or the package is not installed.
     """
     check_image_size(image_size)
-    originals = photographs() if root is None else photographs_in(root)
+    if source not in SOURCES:
+        raise GantrainError("data.source", f"no such source: '{source}'", f"one of: {', '.join(SOURCES)}")
+    originals = SOURCES[source]()
     random = torch.Generator().manual_seed(SEED)
     kinds = [
         (photograph, float(scale))
@@ -43,22 +48,46 @@ def crops(root: str | None = None, image_size: int = 32, count: int = 20_000, fl
     pictures = torch.empty((count, 3, image_size, image_size), dtype=torch.uint8)
     for number, (photograph, scale) in enumerate(kinds):
         rows = (chosen == number).nonzero().flatten()
+        if not len(rows):
+            continue
         pictures[rows] = windows(shrunk(photograph, scale), image_size, len(rows), random)
     return ImageSet("crops", pictures, flip=flip)
 
 
-def photographs() -> list[Tensor]:
-    """uint8, 3 x 427 x 640 each."""
+def of_scikit_learn() -> list[Tensor]:
+    """A temple and a flower: uint8, 3 x 427 x 640."""
     from sklearn.datasets import load_sample_images  # takes a second: not on every look at the signature
 
     return [torch.from_numpy(image.copy()).permute(2, 0, 1) for image in load_sample_images().images]
 
 
-def photographs_in(root: str) -> list[Tensor]:
-    """uint8, 3 x 427 x W each, in the order of their names."""
-    paths = sorted(Path(root).glob("*.jpg"))
+def of_mate_backgrounds() -> list[Tensor]:
+    """Flowers, drops, dunes, a garden: twelve, uint8, 3 x 427 x W."""
+    paths = sorted(Path("/usr/share/backgrounds/mate/nature").glob("*.jpg"))
     if not paths:
-        raise GantrainError("data.root", f"no photographs in {root}", f"apt-get install {DEBIAN}")
+        raise GantrainError("data.source", "its package is not installed", "apt-get install mate-backgrounds")
+    return opened(paths)
+
+
+def of_scikit_image() -> list[Tensor]:
+    """An astronaut, a cat, a cup, a rocket, a motorcycle and tissue: uint8, 3 x 427 x W."""
+    package = importlib.util.find_spec("skimage")
+    if package is None or package.origin is None:
+        raise GantrainError("data.source", "its package is not installed", "pip install scikit-image")
+    folder = Path(package.origin).parent / "data"
+    return opened(folder / name for name in SCENES)
+
+
+SCENES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
+SOURCES: Mapping[str, Callable[[], list[Tensor]]] = {
+    "scikit-learn": of_scikit_learn,
+    "mate-backgrounds": of_mate_backgrounds,
+    "scikit-image": of_scikit_image,
+}
+
+
+def opened(paths: Iterable[Path]) -> list[Tensor]:
+    """uint8, 3 x 427 x W each."""
     found = []
     for path in paths:
         with Image.open(path) as image:

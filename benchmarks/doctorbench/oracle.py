@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.doctorbench.cases import CONFIGS
-from benchmarks.doctorbench.crops import crops
+from benchmarks.doctorbench.cases import CONFIGS, data_sets
 from gantrain import build, checkpoint
 from gantrain.compose import beside, composed
-from gantrain.data import sources
 from gantrain.data.store import ImageSet, to_signed
 from gantrain.saved import saved_config
 
@@ -39,17 +38,13 @@ SEEN = 512  # real pictures of either kind that the discriminator is asked about
 SEED = 0
 
 
-def configured(data: str) -> ImageSet:
+def configured(overrides: Sequence[str]) -> ImageSet:
     """The pictures of data=..., as a run of the bench gets them."""
-    return build.load_data(composed([*beside(str(CONFIGS)), f"data={data}"]))
+    return build.load_data(composed([*beside(str(CONFIGS)), *overrides]))
 
 
 REAL_SETS: Mapping[str, Callable[[], ImageSet]] = {
-    "fashion_mnist": sources.fashion_mnist,
-    "digits": sources.digits,
-    "crops": crops,
-    "photos": lambda: configured("photos"),
-    "emoji": lambda: configured("emoji"),
+    name: partial(configured, overrides) for name, overrides in data_sets().items()
 }
 VERSION = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
 """Of these measurements: numbers that other code has measured are measured again."""

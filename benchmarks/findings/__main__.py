@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.findings import claims, page, rows, sheets
-from benchmarks.run_many import StaleError, run_many
+from benchmarks.run_many import parser_of, perform, run_many
 
 DOCS = claims.HERE.parent.parent / "docs"
 PAGE = DOCS / "findings.md"
@@ -49,14 +49,7 @@ STAGES = {"run": run, "measure": measure, "page": write_page}
 
 
 def main() -> None:
-    description, _, rest = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.findings",
-        description=description,
-        epilog=rest,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("stage", choices=STAGES)
+    parser = parser_of("benchmarks.findings", __doc__, STAGES)
     parser.add_argument("--home", type=Path, help="where the runs are; page needs none")
     parser.add_argument("--only", nargs="+", default=(), metavar="NOTE", help="run: the runs of these claims")
     parser.add_argument(
@@ -65,12 +58,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.home is None and given.stage != "page":
         parser.error("--home says where the runs are")
-    try:
-        STAGES[given.stage](given)
-    except (StaleError, ValueError) as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on from here")
+    perform(STAGES[given.stage], given)
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ NUMBERS: dict[str, Number] = {
         "vendi_ratio", "Vendi ratio", "distinct pictures, fakes over reals, of 64 pixel components", "higher"
     ),
     "lattice": _only(
-        "lattice excess", "the stronger of the next two, above the reals; the doctor's bound is 0.4",
+        "lattice excess", "the stronger of the next two, above the reals; the doctor's bound is 0.6",
         excess, "lower",
     ),
     "lattice_2": _closing("lattice_2", "period 2", "log10 of how far frequencies of that period stand out"),

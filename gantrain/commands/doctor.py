@@ -13,14 +13,17 @@ from gantrain import build, checkpoint, checks, files, runtime
 from gantrain.compose import beside, composed
 from gantrain.config import refuse
 from gantrain.doctor.attend import Doctor
+from gantrain.doctor.duality import duality_gap
 from gantrain.doctor.eyes import Eyes
 from gantrain.doctor.rules.registry import check_params
-from gantrain.errors import FoundError, GantrainError
+from gantrain.errors import FoundError, GantrainError, NonFiniteError
 from gantrain.process import prepare_process
 from gantrain.saved import plain, recorded, saved_config
 
 
-def examine(name: str, settings: Sequence[str] = (), strict: bool = False, device: str = "auto") -> None:
+def examine(
+    name: str, settings: Sequence[str] = (), strict: bool = False, device: str = "auto", deep: bool = False
+) -> None:
     """Prints the findings of a run that is finished, still going, or died, and writes its report.md.
 
     The numbers that it recorded are judged again, and its newest checkpoint is looked at.
@@ -28,9 +31,10 @@ def examine(name: str, settings: Sequence[str] = (), strict: bool = False, devic
     Args:
         name: run directory, checkpoint file or `latest`.
         settings: doctor.key=value, instead of the run's own.
+        deep: also what either player could still gain by moving alone; some minutes.
 
     Raises:
-        GantrainError: no such run.
+        GantrainError: no such run, or, `deep`, nothing was saved of it.
         FoundError: `strict`, and a finding is an error.
     """
     run, chosen = files.find_run(name)
@@ -41,12 +45,24 @@ def examine(name: str, settings: Sequence[str] = (), strict: bool = False, devic
     cfg.runtime.device = device
     runtime.check_device(device)
     start, rows = chosen or checkpoint.newest(run), files.read_rows(run / files.SIGNALS)
+    if deep and start is None:
+        raise GantrainError("--deep", "the run has no checkpoint yet", f"gantrain doctor {name}")
     doctor = attending(cfg, run, start)
     doctor.replay(rows)
     if start is None and not rows:
         doctor.begin()  # it died before there was anything else to look at
-    status = files.read_summary(run).get("status", "unknown")
-    conclude(doctor, doctor.close(status), strict)
+    report = doctor.close(files.read_summary(run).get("status", "unknown"))
+    if deep:
+        report += f"\n{gap_of(doctor.eyes, cfg.seed)}"
+    conclude(doctor, report, strict)
+
+
+def gap_of(eyes: Eyes, seed: int) -> str:
+    """The duality gap in words."""
+    try:
+        return duality_gap(eyes.state, eyes.game, seed).describe()
+    except NonFiniteError as error:
+        return f"Duality gap: without bound, for alone the {error.key} drives the game to infinity"
 
 
 def preflight(overrides: Sequence[str], strict: bool = False, config_dir: str | None = None) -> None:

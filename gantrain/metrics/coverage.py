@@ -112,11 +112,26 @@ def vendi(features: Tensor, width: float) -> float:
     return float(torch.special.entr(eigenvalues).sum().exp())
 
 
-def vendi_ratio(real: Tensor, fake: Tensor) -> float:
-    """Vendi score of the fakes over that of equally many reals, both at the reals' median distance."""
+def vendi_scores(real: Tensor, fake: Tensor) -> tuple[float, float]:
+    """(of the fakes, of equally many reals), both at the reals' median distance."""
     count = min(len(real), len(fake))
     width = median_distance(real)
-    return vendi(_some(fake, count), width) / vendi(_some(real, count), width)
+    return vendi(_some(fake, count), width), vendi(_some(real, count), width)
+
+
+def vendi_ratio(real: Tensor, fake: Tensor) -> float:
+    """Vendi score of the fakes over that of equally many reals."""
+    of_fakes, of_reals = vendi_scores(real, fake)
+    return of_fakes / of_reals
+
+
+def variety(of_fakes: float, of_reals: float) -> float:
+    """log V(fakes) / log V(reals): 0 for one picture over and over, 1 for as many kinds as the reals have.
+
+    Unlike the ratio of the scores it means the same for data of few kinds and of many: one picture gives a
+    ratio of 1 / V(reals). nan where the reals are all alike.
+    """
+    return math.log(of_fakes) / math.log(of_reals) if of_reals > 1 else math.nan
 
 
 def near_pair_ratio(real: Tensor, fake: Tensor) -> float:

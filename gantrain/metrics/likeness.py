@@ -98,9 +98,11 @@ def compare(images: Tensor, side: RealSide, features: Tensor | None = None) -> d
     """
     features = side.space(images) if features is None else features
     equal = min(len(features), len(side.features))  # density and coverage mean little at unequal numbers
+    of_fakes, of_reals = _vendi_scores(features, side)
     numbers = {
         "fd_pca64": frechet_distance(side.features, features),
-        "vendi_ratio": _vendi_ratio(features, side),
+        "vendi_ratio": of_fakes / of_reals,
+        "variety": coverage.variety(of_fakes, of_reals),
         "near_pair_ratio": coverage.near_pair_ratio(side.features, features),
         **coverage.overlap(side.features[:equal], features[:equal])._asdict(),
         **_of_pixels(_looked_at(images), side),
@@ -108,12 +110,12 @@ def compare(images: Tensor, side: RealSide, features: Tensor | None = None) -> d
     return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
 
-def _vendi_ratio(features: Tensor, side: RealSide) -> float:
-    """As `coverage.vendi_ratio`, but the reals are measured anew only if there are fewer fakes."""
+def _vendi_scores(features: Tensor, side: RealSide) -> tuple[float, float]:
+    """As `coverage.vendi_scores`, but the reals are measured anew only if there are fewer fakes."""
     count = len(side.features)
     if len(features) < count:
-        return coverage.vendi_ratio(side.features, features)
-    return coverage.vendi(features[:count], side.width) / side.distinct
+        return coverage.vendi_scores(side.features, features)
+    return coverage.vendi(features[:count], side.width), side.distinct
 
 
 def _of_pixels(signed: Tensor, side: RealSide) -> dict[str, float]:

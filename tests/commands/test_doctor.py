@@ -57,9 +57,9 @@ def test_what_is_refused_is_refused_before_as_well(gantrain: Command) -> None:
         (("nowhere",), "nowhere"),
         (("latest", "train.steps=3"), "train.steps=3: is not a setting of the doctor"),
         (("latest", "doctor.ignore=[GD999]"), "doctor.ignore=[GD999]: no such rule"),
-        (("latest", "doctor.params.GD201.vendi=1"), "doctor.params.GD201.vendi: no such parameter"),
+        (("latest", "doctor.params.GD201.vriety=1"), "doctor.params.GD201.vriety: no such parameter"),
         (("--preflight", "optim=adam"), "optim"),
-        (("--preflight", "doctor.params.GD201.vendi_warn=much"), "must be a number, got 'much'"),
+        (("--preflight", "doctor.params.GD201.variety_warn=much"), "must be a number, got 'much'"),
     ],
 )
 def test_what_cannot_be_asked(gantrain: Command, arguments: tuple[str, ...], reason: str) -> None:

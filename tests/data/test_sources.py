@@ -47,7 +47,7 @@ def write_idx(folder: Path, packed: bool) -> None:
     for name, array in (("train-images-idx3-ubyte", IMAGES), ("train-labels-idx1-ubyte", LABELS)):
         content = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
         path = folder / (f"{name}.gz" if packed else name)
-        path.write_bytes(gzip.compress(content) if packed else content)
+        path.write_bytes(gzip.compress(content, mtime=0) if packed else content)
 
 
 def write_pictures(root: Path, *names: str) -> None:
@@ -163,7 +163,7 @@ def test_what_is_missing_is_said_with_the_files_to_get() -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("train-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\3" + bytes(100))[:-9]),
+        ("train-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\3" + bytes(100), mtime=0)[:-9]),
         ("train-images-idx3-ubyte.gz", b"<html>not found</html>"),
         ("train-images-idx3-ubyte", struct.pack(">HBB3I", 0, 8, 3, 12, 28, 28) + bytes(99)),
         ("train-images-idx3-ubyte", b""),

@@ -148,9 +148,9 @@ def test_before_a_run_is_paid_for(gantrain: Command) -> None:
         (("doctor",), "RUN: is missing"),
         (("doctor", "nowhere"), "nowhere: no such run directory or checkpoint"),
         (("doctor.ignore=[GD30]",), "GD301"),
-        (("doctor.params.GD2O1.vendi_warn=1",), "GD201"),
-        (("doctor.params.GD201.vendi_wrn=1",), "vendi_warn"),
-        (("doctor.params.GD201.vendi_warn=low",), "doctor.params"),
+        (("doctor.params.GD2O1.variety_warn=1",), "GD201"),
+        (("doctor.params.GD201.variety_wrn=1",), "variety_warn"),
+        (("doctor.params.GD201.variety_warn=low",), "doctor.params"),
         (("metrics.best=fid",), "metrics.best: no such metric: 'fid'"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
@@ -163,9 +163,9 @@ def test_wrong_words_are_answered(gantrain: Command, arguments: tuple[str, ...],
 
 
 def test_a_threshold_can_be_set(gantrain: Command) -> None:
-    outcome = gantrain(*SMALL, "train.steps=2", "doctor.params.GD201.vendi_warn=0.4")
+    outcome = gantrain(*SMALL, "train.steps=2", "doctor.params.GD201.variety_warn=0.4")
     assert outcome.code == 0, outcome.err
-    assert "vendi_warn: 0.4" in (outcome.run / files.CONFIG).read_text()
+    assert "variety_warn: 0.4" in (outcome.run / files.CONFIG).read_text()
 
 
 def test_looks_come_often_in_short_runs_and_seldom_in_long_ones() -> None:

@@ -30,10 +30,10 @@ AT = Examination(
     300,
     {
         **{"used_ratio_g": 0.001, "used_cosine_g": 0.0},
-        **{"vendi_ratio": 0.12, "near_pair_ratio": 0.1, "recall": 0.0, "detail": -1.0},
+        **{"vendi_ratio": 0.06, "variety": 0.05, "near_pair_ratio": 0.1, "detail": -1.0},
     },
     {"vendi_ratio": Null(1.0, 0.02), "near_pair_ratio": Null(1.0, 0.03), "detail": Null(0.0, 0.02)}
-    | {"recall": Null(0.9, 0.02)},
+    | {"variety": Null(1.0, 0.01)},
     FACTS,
 )
 
@@ -126,7 +126,7 @@ def test_the_report_in_full() -> None:
         *(f"- {text}" for text in texts_of("GD004", 1)),
     ]
     assert "Error since step 200, may be a consequence of GD004: look again once that is cured." in symptom
-    assert "| `vendi_ratio` | 0.12 | 1 +- 0.02 | 0.5 |" in symptom
+    assert "| `variety` | 0.05 | 1 +- 0.01 | 0.4 |" in symptom
     assert "![Mode collapse](exhibits/GD201-00000300.png)" in symptom
     assert rest.split("\n\n") == [
         "Remarks",

@@ -46,6 +46,7 @@ FACTS: dict[str, Any] = {
 }
 NULLS = {
     "vendi_ratio": Null(1.0, 0.02),
+    "variety": Null(1.0, 0.01),
     "near_pair_ratio": Null(1.0, 0.03),
     "precision": Null(0.92, 0.02),
     "recall": Null(0.9, 0.02),
@@ -84,6 +85,7 @@ HEALTHY = {
     "auc_gap": 0.0,
     "auc_seen": 0.51,
     "vendi_ratio": 0.83,
+    "variety": 0.94,
     "near_pair_ratio": 0.98,
     "precision": 0.7,
     "recall": 0.6,
@@ -342,7 +344,14 @@ BROKEN = (
     ),
     Broken(
         "GD103",
-        {"logit_sd": 0.01, "loss_d_ratio": 1.001, "auc_train": 0.5, "transmission": 0.005},
+        {
+            "logit_sd": 0.01,
+            "loss_d_ratio": 1.001,
+            "auc_train": 0.5,
+            "transmission": 0.005,
+            "fd_improving": 0.0,
+            "fd_latest": 1.2,
+        },
         "warning",
         "the losses look ideal because D sees nothing: its logits vary by 0.01 (healthy: above 0.05) "
         "and its loss is that of guessing",
@@ -384,17 +393,17 @@ BROKEN = (
     ),
     Broken(
         "GD201",
-        {"vendi_ratio": 0.12, "near_pair_ratio": 0.1},
+        {"vendi_ratio": 0.06, "variety": 0.05, "near_pair_ratio": 0.1},
         "error",
-        "the generator behaves as if it drew 31 distinct pictures out of 256 "
-        "(Vendi ratio 0.12, real 1.00 +- 0.02)",
+        "the generator behaves as if it drew 15 distinct pictures out of 256 "
+        "(Vendi ratio 0.06, real 1.00 +- 0.02)",
     ),
     Broken(
         "GD201",
-        {"vendi_ratio": 0.4, "recall": 0.01},
+        {"vendi_ratio": 0.12, "variety": 0.36},
         "warning",
-        "the generator behaves as if it drew 102 distinct pictures out of 256 "
-        "(Vendi ratio 0.40, real 1.00 +- 0.02)",
+        "the generator behaves as if it drew 31 distinct pictures out of 256 "
+        "(Vendi ratio 0.12, real 1.00 +- 0.02)",
     ),
     Broken(
         "GD201",
@@ -625,8 +634,14 @@ TWINS = (
     ("GD104", {"loss_d": 0.6931, "flatness": 0.001, "d_real": 0.5}, {}),
     ("GD104", {"loss_d": 0.25, "flatness": 0.001}, {}),  # that is a value of least squares
     ("GD102", {"signal_g": 0.12, "loss_d_ratio": 0.2}, {}),  # only a saturating loss pulls at all fakes alike
-    ("GD201", {"vendi_ratio": 0.41, "near_pair_ratio": 0.83, "recall": 0.28}, {}),  # young colour pictures
-    ("GD201", {"vendi_ratio": 0.2, "near_pair_ratio": 0.42, "recall": 0.03}, {}),  # the youngest of them
+    (
+        "GD103",
+        {"logit_sd": 0.01, "loss_d_ratio": 1.0, "fd_latest": 0.9},
+        {},
+    ),  # and G learns from it: SN-hinge
+    ("GD103", {"logit_sd": 0.01, "loss_d_ratio": 1.0, "fd_improving": math.nan}, {}),  # the equilibrium
+    ("GD201", {"vendi_ratio": 0.41, "variety": 0.69, "near_pair_ratio": 0.83}, {}),  # young colour pictures
+    ("GD201", {"vendi_ratio": 0.2, "variety": 0.45, "near_pair_ratio": 0.42}, {}),  # the youngest of them
     ("GD202", {"density": 0.1, "coverage": 0.08, "class_share_min": 0.02}, {}),  # bad pictures
     ("GD202", {"density": 0.8, "coverage": 0.59}, {}),
     ("GD202", {"density": 0.8, "coverage": 0.59, "class_share_min": 0.02, "class_confidence": 0.4}, {}),
@@ -657,7 +672,7 @@ def test_silent_just_beside_it(id: str, signals: dict[str, float], facts: dict[s
     [
         ("GD002", {"grad_norm_g": 1200.0}, {"grad_max": 2000}),
         ("GD101", {"loss_d_ratio": 0.1, "fd_improving": 0.0}, {"ratio_warn": 0.09}),
-        ("GD201", {"vendi_ratio": 0.45, "recall": 0.01}, {"vendi_warn": 0.4}),
+        ("GD201", {"variety": 0.3}, {"variety_warn": 0.24}),
         ("GD301", {"lattice_2": 1.3, "phase_energy": 0.1}, {"excess": 1.3}),
         ("GD401", {"auc_gap": 0.12}, {"gap_warn": 0.2}),
         ("GD401", {"auc_seen": 0.75}, {"seen_warn": 0.8}),
@@ -704,7 +719,7 @@ def ask_of_all(rule: Rule, cases: list[Examination], params: dict[str, float]) -
         ("GD402", {"nearest_ratio": math.nan}, {"facts.held_out": 0}, "needs held-out pictures"),
         ("GD301", {}, MLP, "needs an upsampling layer"),
         ("GD201", {"fd_change": 0.3}, {}, "the pictures still improve: young ones are alike and noisy"),
-        ("GD301", {"vendi_ratio": 0.08}, {}, "the fakes are too much alike"),
+        ("GD301", {"variety": 0.08}, {}, "the fakes are too much alike"),
         ("GD402", {"precision": 0.05}, {}, "the fakes are too far from real pictures"),
         ("GD303", {}, {"border_flatness": 0.43}, "the data's own border is flat"),
         ("GD304", {}, {"quiet_share": 0.0}, "the data have no constant background"),
@@ -746,7 +761,7 @@ def test_bad_young_colour_pictures_still_show_their_checkerboard() -> None:
         "detail": -0.09,
         "precision": 0.0,
         "coverage": 0.08,
-        "vendi_ratio": 0.54,
+        "variety": 0.54,
     }
     assert asked("GD301", examination(signals, {"upsample.mode": "transpose"})) is not None
 
@@ -790,23 +805,23 @@ def test_a_message_is_one_plain_sentence(case: Broken) -> None:
             "GD301, GD302a, GD302b, GD303, GD304, GD401, GD402, GD501",
         ),
         (
-            {"GD201": {"vendi_warm": 0.4}},
+            {"GD201": {"variety_warm": 0.4}},
             (),
-            "doctor.params.GD201.vendi_warm: no such parameter\n  did you mean vendi_warn? "
-            "GD201 takes: vendi_warn, recall_min, vendi_error, near_warn",
+            "doctor.params.GD201.variety_warm: no such parameter\n  did you mean variety_warn? "
+            "GD201 takes: variety_warn, variety_error, near_warn",
         ),
         ({"GD005d": {"x": 1}}, (), "doctor.params.GD005d.x: no such parameter\n  GD005d has no parameters"),
         (
-            {"GD201": {"vendi_warn": "half"}},
+            {"GD201": {"variety_warn": "half"}},
             (),
-            "doctor.params.GD201.vendi_warn: must be a number, got half\n  "
-            "doctor.params.GD201.vendi_warn=0.5",
+            "doctor.params.GD201.variety_warn: must be a number, got half\n  "
+            "doctor.params.GD201.variety_warn=0.4",
         ),
         (
             {"GD201": 0.4},
             (),
             "doctor.params.GD201: is a section of parameters, not a value\n  "
-            "GD201 takes: vendi_warn, recall_min, vendi_error, near_warn",
+            "GD201 takes: variety_warn, variety_error, near_warn",
         ),
     ],
 )
@@ -825,4 +840,4 @@ def test_a_rule_to_ignore_that_does_not_exist() -> None:
 
 
 def test_settings_that_exist() -> None:
-    check_params({"GD201": {"vendi_warn": 0.4, "near_warn": 0}}, [*PAGES, "GD005b"])
+    check_params({"GD201": {"variety_warn": 0.4, "near_warn": 0}}, [*PAGES, "GD005b"])

@@ -19,7 +19,7 @@ from gantrain.metrics import likeness, reference
 from gantrain.metrics.reference import Reference
 
 SIGNALS = {
-    "vendi_ratio", "near_pair_ratio", "precision", "recall", "density", "coverage", "fd_pca64",
+    "vendi_ratio", "variety", "near_pair_ratio", "precision", "recall", "density", "coverage", "fd_pca64",
     "lattice_2", "lattice_4", "phase_energy", "border", "detail", "range_distance", "range_overlap",
     "saturation", "speckle",
 }  # fmt: skip
@@ -287,7 +287,7 @@ def test_nulls_are_where_equal_distributions_are(judge: Reference) -> None:
     expected = 1 - math.prod((n - i) / (2 * n - i) for i in range(1, 6))  # Naeem et al. 2020
     assert means["coverage"] == pytest.approx(expected, abs=0.02)
     assert means["density"] == pytest.approx(1, abs=0.1)
-    for name in ("vendi_ratio", "near_pair_ratio", "range_overlap"):
+    for name in ("vendi_ratio", "variety", "near_pair_ratio", "range_overlap"):
         assert means[name] == pytest.approx(1, abs=0.05)
     for name in ("border", "detail", "fd_pca64", "range_distance"):
         assert means[name] == pytest.approx(0, abs=0.06)
@@ -306,8 +306,16 @@ def test_the_reals_against_themselves(judge: Reference) -> None:
     numbers = judge.compare(judge.pictures(slice(judge.n)))
     for name in ("fd_pca64", "border", "detail", "range_distance"):
         assert numbers[name] == pytest.approx(0, abs=1e-6)
-    for name in ("vendi_ratio", "near_pair_ratio", "precision", "recall", "coverage", "range_overlap"):
+    ratios = ("vendi_ratio", "variety", "near_pair_ratio", "precision", "recall", "coverage", "range_overlap")
+    for name in ratios:
         assert numbers[name] == pytest.approx(1, abs=1e-6)
+
+
+def test_one_picture_over_and_over_has_no_variety(judge: Reference) -> None:
+    """log 1 / log V: 0, whatever V; its Vendi ratio is 1 / V."""
+    numbers = judge.compare(judge.pictures(slice(1)).repeat(judge.n, 1, 1, 1))
+    assert numbers["variety"] == pytest.approx(0, abs=1e-6)
+    assert numbers["vendi_ratio"] == pytest.approx(1 / judge.side.distinct)
 
 
 def checkered(images: Tensor) -> Tensor:
@@ -324,7 +332,10 @@ def dim_border(images: Tensor) -> Tensor:
 
 FAULTS = {
     "few pictures": (lambda x: x[:20].repeat(30, 1, 1, 1), {"near_pair_ratio", "coverage", "recall"}),
-    "one picture": (lambda x: x[:1].repeat(500, 1, 1, 1), {"vendi_ratio", "coverage", "fd_pca64", "recall"}),
+    "one picture": (
+        lambda x: x[:1].repeat(500, 1, 1, 1),
+        {"vendi_ratio", "variety", "coverage", "fd_pca64", "recall"},
+    ),
     "checkered": (checkered, {"lattice_2", "phase_energy"}),
     "blurred": (
         lambda x: to_uint8(F.avg_pool2d(F.pad(to_signed(x), (1,) * 4, mode="reflect"), 3, 1)),

@@ -10,7 +10,7 @@ from gantrain.doctor.rules.common import (
     SETTLED_OR_OVER,
     UPSAMPLES,
     VARIED,
-    VENDI_MIN,
+    VARIETY_MIN,
     against,
     at_least,
     highest,
@@ -31,7 +31,8 @@ def checkerboard(at: Examination, params: Params) -> Hit | None:
 
     A peak is measured against the frequencies around it. Where the fakes have less of those than the reals
     (soft pictures: `detail` below 0), the same peak is as much weaker in the picture, and counts for less.
-    A peak counts if the second witness agrees, pixels that differ by their place in the lattice.
+    A peak counts if the second witness agrees, pixels that differ by their place in the lattice; without it
+    only an overwhelming one does.
     """
     nulls = {period: at.nulls[f"lattice_{period}"] for period in (2, 4)}
     excess = {period: at.get(f"lattice_{period}") - null.mean for period, null in nulls.items()}
@@ -57,14 +58,14 @@ GD301 = Rule(
     severities=("warning",),
     tier="T2",
     needs=("lattice_2", "lattice_4", "phase_energy"),
-    uses=("detail", "vendi_ratio", "precision"),
+    uses=("detail", "variety", "precision"),
     nulls=("lattice_2", "lattice_4", "phase_energy"),
     requires=(UPSAMPLES, VARIED, PRECISE),
     thresholds={
         "excess": Threshold(0.6, "log10 of the power at the lattice's frequencies, above the real pictures'"),
         "phase_excess": Threshold(0.04, "of phase_energy, the second witness, above the real pictures'"),
         "excess_alone": Threshold(1.5, "the lattice's power, where the second witness does not agree"),
-        "vendi_min": VENDI_MIN,
+        "variety_min": VARIETY_MIN,
         "precision_min": ANY_PRECISION,
     },
     test=checkerboard,
@@ -94,12 +95,12 @@ GD302B = Rule(
     severities=("info",),
     tier="T2",
     needs=("detail",),
-    uses=("vendi_ratio",),
+    uses=("variety",),
     nulls=("detail",),
     requires=(VARIED,),
     thresholds={
         "loss_min": Threshold(0.7, "log10 of the energy lost in the top quarter of frequencies"),
-        "vendi_min": VENDI_MIN,
+        "variety_min": VARIETY_MIN,
     },
     test=too_smooth,
     silenced_by=("GD201",),
@@ -131,7 +132,7 @@ GD303 = Rule(
     severities=("warning",),
     tier="T2",
     needs=("border",),
-    uses=("vendi_ratio", "precision"),
+    uses=("variety", "precision"),
     nulls=("border",),
     requires=(
         at_least("border_flatness", "flatness_min", "the data's own border is flat"),
@@ -145,7 +146,7 @@ GD303 = Rule(
         "flatness_min": Threshold(
             0.7, "contrast of the real pictures' border over their inside, to be asked"
         ),
-        "vendi_min": VENDI_MIN,
+        "variety_min": VARIETY_MIN,
         "precision_min": ANY_PRECISION,
     },
     test=border,
@@ -180,7 +181,7 @@ GD304 = Rule(
     severities=("info", "warning"),
     tier="T2",
     needs=("speckle",),
-    uses=("fd_improving", "vendi_ratio"),
+    uses=("fd_improving", "variety"),
     nulls=("speckle",),
     requires=(
         at_least("quiet_share", "quiet_min", "the data have no constant background"),
@@ -189,7 +190,7 @@ GD304 = Rule(
     thresholds={
         "share": Threshold(0.1, "of the values at quiet places that deviate by more than 0.2"),
         "share_unlearnt": Threshold(0.3, "the same of a network with convolutions; a warning above it ..."),
-        "vendi_min": Threshold(0.25, "... if the Vendi ratio is not below this: GD201"),
+        "variety_min": Threshold(0.3, "... if the variety is not below this: GD201"),
         "quiet_min": Threshold(0.02, "share of the picture where real ones hardly vary, to be asked"),
     },
     test=speckled,

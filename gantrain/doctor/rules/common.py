@@ -53,7 +53,7 @@ UPSAMPLES = Requirement(_upsamples, "needs an upsampling layer")
 # nothing, had a lattice excess of 0.6. Pictures that are only bad do not mislead spectra and borders, so the
 # bound on precision is above 0 just for the rules that compare with single real pictures.
 VARIED = Requirement(
-    lambda at, params: at.get("vendi_ratio", 1.0) >= params["vendi_min"], "the fakes are too much alike"
+    lambda at, params: at.get("variety", 1.0) >= params["variety_min"], "the fakes are too much alike"
 )
 PRECISE = Requirement(
     lambda at, params: at.get("precision", 1.0) >= params["precision_min"],
@@ -76,6 +76,6 @@ SETTLED_OR_OVER = Requirement(
     lambda at, params: at.step >= at.total or is_settled(at),
     "the pictures still improve, and the run goes on",
 )
-VENDI_MIN = Threshold(0.25, "Vendi ratio below which the fakes are too much alike to be asked")
+VARIETY_MIN = Threshold(0.3, "variety below which the fakes are too much alike to be asked")
 PRECISION_MIN = Threshold(0.1, "precision below which the fakes are too bad to be asked")
 ANY_PRECISION = Threshold(0.0, "precision below which it is not asked; bad pictures show this fault as well")

@@ -6,7 +6,7 @@ import math
 
 from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
-from gantrain.doctor.rules.common import PRECISE, PRECISION_MIN, VARIED, VENDI_MIN, percent
+from gantrain.doctor.rules.common import PRECISE, PRECISION_MIN, VARIED, VARIETY_MIN, percent
 from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Rule, Threshold
 
 LOOKED_AT = 64
@@ -120,7 +120,7 @@ GD402 = Rule(
     severities=("warning",),
     tier="T3",
     needs=("nearer_train", "nearest_ratio"),
-    uses=("copy_ratio", "vendi_ratio", "precision"),
+    uses=("copy_ratio", "variety", "precision"),
     requires=(VARIED, PRECISE),
     thresholds={
         "nearer_max": Threshold(0.65, "share of fakes nearer to a training picture than to a held-out one"),
@@ -128,7 +128,7 @@ GD402 = Rule(
             1.3, "median distance to the nearest training picture, over unseen pictures'"
         ),
         "copy_max": Threshold(0.8, "Frechet distance to the training pictures, over that of unseen pictures"),
-        "vendi_min": VENDI_MIN,
+        "variety_min": VARIETY_MIN,
         "precision_min": PRECISION_MIN,
     },
     test=memorised,

@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping
 
 from gantrain.doctor.rules.artefacts import GD301, GD302B, GD303, GD304
+from gantrain.doctor.rules.blowup import GD002
 from gantrain.doctor.rules.exact import GD001, GD003, GD004
-from gantrain.doctor.rules.game import GD002, GD101, GD102, GD103, GD104
+from gantrain.doctor.rules.game import GD101, GD102, GD103, GD104
 from gantrain.doctor.rules.lints import LINTS
 from gantrain.doctor.rules.memorising import GD401, GD402
 from gantrain.doctor.rules.rule import Rule

@@ -9,7 +9,7 @@ from gantrain.doctor.rules.common import (
     PRECISION_MIN,
     SETTLED,
     VARIED,
-    VENDI_MIN,
+    VARIETY_MIN,
     against,
     lowest,
     percent,
@@ -21,21 +21,20 @@ OUT_OF = 256  # pictures, to put a share of their variety in words
 
 
 def collapsed(at: Examination, params: Params) -> Hit | None:
-    """Young pictures are alike and yet reach real ones of all kinds: a mild lack of variety only counts with
-    a lack of reach.
+    """Few kinds of pictures, or pairs that are nearly equal. (`variety` is a ratio of logarithms, so that it
+    means the same for data of few kinds and of many.)
     """
-    vendi, near, recall = at.get("vendi_ratio"), at.get("near_pair_ratio"), at.get("recall")
-    null, near_null = at.nulls["vendi_ratio"], at.nulls["near_pair_ratio"]
-    bounds = {name: lowest(null, 1 - params[name]) for name in ("vendi_warn", "vendi_error")}
+    variety, ratio, near = at.get("variety"), at.get("vendi_ratio"), at.get("near_pair_ratio")
+    null, near_null = at.nulls["variety"], at.nulls["near_pair_ratio"]
+    bounds = {name: lowest(null, 1 - params[name]) for name in ("variety_warn", "variety_error")}
     near_bound = lowest(near_null, 1 - params["near_warn"])
-    reach = params["recall_min"] * at.nulls["recall"].mean
-    few = vendi < bounds["vendi_error"] or (vendi < bounds["vendi_warn"] and recall < reach)
+    few = variety < bounds["variety_warn"]
     if not few and near >= near_bound:
         return None
     if few:
         message = (
-            f"the generator behaves as if it drew {max(1, round(vendi * OUT_OF))} distinct pictures out of "
-            f"{OUT_OF} (Vendi ratio {vendi:.2f}, real {usual(null)})"
+            f"the generator behaves as if it drew {max(1, round(ratio * OUT_OF))} distinct pictures out of "
+            f"{OUT_OF} (Vendi ratio {ratio:.2f}, real {usual(at.nulls['vendi_ratio'])})"
         )
     else:
         message = (
@@ -43,11 +42,11 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
             f"as those of real ones (normal {usual(near_null)})"
         )
     evidence = (
-        against(at, "vendi_ratio", bounds["vendi_warn"]),
-        against(at, "recall", reach),
+        against(at, "variety", bounds["variety_warn"]),
+        against(at, "vendi_ratio"),
         against(at, "near_pair_ratio", near_bound),
     )
-    return Hit("error" if vendi < bounds["vendi_error"] else "warning", message, evidence)
+    return Hit("error" if variety < bounds["variety_error"] else "warning", message, evidence)
 
 
 GD201 = Rule(
@@ -55,16 +54,15 @@ GD201 = Rule(
     title="Mode collapse",
     severities=("warning", "error"),
     tier="T2",
-    needs=("vendi_ratio", "near_pair_ratio", "recall"),
+    needs=("variety", "vendi_ratio", "near_pair_ratio"),
     uses=("fd_improving", "fd_change"),
-    nulls=("vendi_ratio", "near_pair_ratio", "recall"),
+    nulls=("variety", "vendi_ratio", "near_pair_ratio"),
     requires=(SETTLED,),
     thresholds={
-        "vendi_warn": Threshold(
-            0.5, "Vendi ratio: distinct pictures among the fakes over those among the reals ..."
+        "variety_warn": Threshold(
+            0.4, "variety: logarithm of the Vendi score of the fakes over that of the reals (1 is normal)"
         ),
-        "recall_min": Threshold(0.02, "... where recall, over that of real pictures, is below this as well"),
-        "vendi_error": Threshold(0.16, "an error below it, whatever the recall"),
+        "variety_error": Threshold(0.25, "an error below it"),
         "near_warn": Threshold(0.2, "distance of the nearest pairs of fakes over that of the reals'"),
     },
     test=collapsed,
@@ -112,7 +110,7 @@ GD202 = Rule(
         "density_min": Threshold(0.2, "density, over that of real pictures: bad fakes cover nothing either"),
         "share_min": Threshold(0.1, "share of a class among the fakes, over its share among the reals"),
         "confidence_min": Threshold(0.5, "mean confidence of the classifier, below which it only guesses"),
-        "vendi_min": VENDI_MIN,
+        "variety_min": VARIETY_MIN,
         "precision_min": PRECISION_MIN,
     },
     test=modes_dropped,
