@@ -189,13 +189,20 @@ COMMANDS = {
             ),
             (
                 ("--format",),
-                {"choices": ("html", "md", "csv"), "default": "html", "help": "md and csv are printed (html)"},
+                {
+                    "choices": ("html", "md", "csv"),
+                    "default": "html",
+                    "help": "md and csv are printed (html)",
+                },
             ),
             (
                 ("--metric",),
                 {"metavar": "NAME", "help": "rank by this, e.g. coverage_rand (the runs' metrics.best)"},
             ),
-            (("--out",), {"type": Path, "metavar": "FILE", "help": "where the page goes (SWEEP/compare.html)"}),
+            (
+                ("--out",),
+                {"type": Path, "metavar": "FILE", "help": "where the page goes (SWEEP/compare.html)"},
+            ),
         ),
     ),
     "export": Command(
@@ -205,9 +212,16 @@ COMMANDS = {
             RUN,
             (
                 ("--format",),
-                {"choices": ("onnx", "torch", "safetensors"), "default": "onnx", "help": "onnx, .pt2 or weights (onnx)"},
+                {
+                    "choices": ("onnx", "torch", "safetensors"),
+                    "default": "onnx",
+                    "help": "onnx, .pt2 or weights (onnx)",
+                },
             ),
-            (("--out",), {"type": Path, "metavar": "FILE", "help": "where to (RUN/export/generator-STEP...)"}),
+            (
+                ("--out",),
+                {"type": Path, "metavar": "FILE", "help": "where to (RUN/export/generator-STEP...)"},
+            ),
             (("--seed",), {"type": _seed, "default": 0, "help": "of the latents it is checked with (0)"}),
         ),
     ),

@@ -54,7 +54,8 @@ def _train() -> None:
     try:
         job()
     finally:
-        sweeps.conclude()
+        for told in sweeps.conclude():
+            print(told)
     if failed:
         raise failed[0]
 

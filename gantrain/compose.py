@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.conf import HydraConf
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -35,8 +36,8 @@ OmegaConf.register_new_resolver("gantrain_id", lambda: secrets.token_hex(2), use
 class Asked:
     """What the user typed, as summary.json keeps it: it repeats the run, and says what differs between runs.
 
-    overrides: without Hydra's own. choices: group -> option, also of groups that were not named. config_dir: the
-    folder of the user's own options.
+    overrides: without Hydra's own. choices: group -> option, also of groups that were not named. config_dir:
+    the folder of the user's own options.
     """
 
     overrides: tuple[str, ...] = ()
@@ -44,9 +45,13 @@ class Asked:
     config_dir: str | None = None
 
     @classmethod
-    def of(cls, hydra: DictConfig) -> Asked:
+    def of(cls, hydra: HydraConf) -> Asked:
         """From Hydra's own configuration of a job."""
-        chosen = {group: str(option) for group, option in hydra.runtime.choices.items() if group in GROUPS and option}
+        chosen = {
+            group: str(option)
+            for group, option in hydra.runtime.choices.items()
+            if group in GROUPS and option
+        }
         given = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
         return cls(tuple(hydra.overrides.task), chosen, given[0] if given else None)
 
@@ -56,7 +61,11 @@ class Asked:
         return {override.lstrip("+~").partition("=")[0] for override in self.overrides}
 
     def plain(self) -> dict[str, Any]:
-        return {"overrides": list(self.overrides), "choices": dict(self.choices), "config_dir": self.config_dir}
+        return {
+            "overrides": list(self.overrides),
+            "choices": dict(self.choices),
+            "config_dir": self.config_dir,
+        }
 
 
 def composed(overrides: Sequence[str] = ()) -> DictConfig:

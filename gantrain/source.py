@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
-HEAD = '''"""The generator of a GAN, as gantrain traced it; the weights are in the .safetensors file beside this one.
+HEAD = '''"""The generator of a GAN, as gantrain traced it; its weights are in the .safetensors file.
 
     from safetensors.torch import load_file
     images = generator(load_file("{name}"), torch.randn(16, {dim}))  # {output}, -1..1
@@ -28,18 +28,18 @@ def generator(weights, {inputs}):
 
 
 def source_of(exported: ExportedProgram, facts: Mapping[str, Any]) -> tuple[str, dict[str, Tensor]]:
-    """(the file's text, the weights by name). The graph is the one torch.export found, an operation a line."""
+    """The file's text and the weights by name. The graph is torch.export's, an operation a line."""
     exported = exported.run_decompositions({})
     values = {**exported.state_dict, **exported.constants}
     weights: dict[str, Tensor] = {}
     lines, inputs = [], []
     for given in exported.graph_signature.input_specs:
         if given.kind is InputKind.USER_INPUT:
-            inputs.append(given.arg.name)  # type: ignore[union-attr]
+            inputs.append(given.arg.name)
             continue
         target = str(given.target)
         weights[target] = values[target].detach().contiguous().clone()
-        lines.append(f"    {given.arg.name} = weights[{target!r}]")  # type: ignore[union-attr]
+        lines.append(f"    {given.arg.name} = weights[{target!r}]")
     body = exported.graph_module.code.split("\n")
     start = next(n for n, line in enumerate(body) if line.lstrip().startswith("def forward("))
     steps = [line for line in body[start + 1 :] if line.strip()]

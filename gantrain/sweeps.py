@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ class Notice(Callback):
         _begun.append(Path(config.hydra.sweep.dir))
 
 
-def conclude() -> None:
-    """Prints the ranked table of the sweep that ended, however it ended, and writes its compare.html."""
+def conclude() -> Iterator[str]:
+    """Of the sweep that ended, however it ended: writes its compare.html, gives the ranked table to print."""
     while _begun:
         sweep = _begun.pop()
         if not sweep.is_dir():
@@ -29,10 +30,10 @@ def conclude() -> None:
         from gantrain.pages.records import runs_in
 
         if runs_in(sweep):
-            _compare(sweep)
+            yield _compare(sweep)
 
 
-def _compare(sweep: Path) -> None:
+def _compare(sweep: Path) -> str:
     from gantrain.pages.html import compare_page
     from gantrain.pages.ranking import compare
     from gantrain.pages.records import records_of
@@ -40,7 +41,7 @@ def _compare(sweep: Path) -> None:
 
     comparison = compare(records_of([str(sweep)])[0])
     files.write_atomically(sweep / files.COMPARISON, compare_page(comparison, title_of(sweep)))
-    print(f"\n{as_text(comparison)}\n\ncompare: {sweep / files.COMPARISON}")
+    return f"\n{as_text(comparison)}\n\ncompare: {sweep / files.COMPARISON}"
 
 
 def title_of(sweep: Path) -> str:

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "gantrain"
 
 # From the ground up. A module imports from lower floors and from its own room, never from the room next door.
 FLOORS = (
-    ("gantrain", "errors", "console", "train.cadence"),
+    ("gantrain", "errors", "console", "source", "train.cadence"),
     ("sizes", "files", "keys", "losses", "train.schedule", "doctor.rules"),
     ("sections",),
     ("networks", "augment", "data", "config", "compose", "signatures", "process"),
@@ -22,8 +22,8 @@ FLOORS = (
     ("train.step", "train.ema", "train.alarm", "train.graphs"),
     ("train.state", "pictures"),
     ("train.loop", "checkpoint", "metrics"),
-    ("doctor",),
-    ("tracking",),
+    ("doctor", "pages"),
+    ("tracking", "sweeps"),
     ("quality",),
     ("build",),
     ("checks", "saved"),
@@ -42,7 +42,8 @@ SECLUDED = {
 # Start-up, help and the errors of a configuration come from these.
 WITHOUT_TORCH = (
     *("gantrain", "__main__", "arguments", "cli", "compose", "config", "console", "errors", "files", "keys"),
-    *("sections", "signatures", "sizes", "train.cadence", "train.schedule"),
+    *("metrics.kinds", "sections", "signatures", "sizes", "sweeps", "train.cadence", "train.schedule"),
+    *(f"pages.{name}" for name in ("curves", "film", "html", "ranking", "records", "settings", "tables")),
 )
 HEAVY = {"torch", "torchvision", "tensorboard", "sklearn"}
 INSTANTIATES = ("build",)

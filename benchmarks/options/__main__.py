@@ -3,9 +3,9 @@
     python -m benchmarks.options run  --home DIR [--only loss]
     python -m benchmarks.options page --home DIR
 
-run: the sweeps of options.yaml, one after the other, with the very commands that the pages print; a sweep that
-is complete is left alone. page: writes docs/options/<group>.md and docs/images/options/<group>.png from what
-the sweeps have left. Start it in the repository's root; it needs gantrain[joblib].
+run: the sweeps of options.yaml, one after the other, with the very commands that the pages print; a sweep
+that is complete is left alone. page: writes docs/options/<group>.md and docs/images/options/<group>.png from
+what the sweeps have left. Start it in the repository's root; it needs gantrain[joblib].
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ def page(given: argparse.Namespace) -> None:
 
 def cells(group: Group, comparison: Comparison) -> list[tuple[str, Any]]:
     found = {option: records(group, comparison, option) for option in group.options}
-    return [(option, last_samples(runs[0].directory, SHAPE) if runs else None) for option, runs in found.items()]
+    return [
+        (option, last_samples(runs[0].directory, SHAPE) if runs else None) for option, runs in found.items()
+    ]
 
 
 def records(group: Group, comparison: Comparison, option: str) -> list[Record]:
@@ -123,11 +125,12 @@ def lines(group: Group, comparison: Comparison) -> Iterator[str]:
     for option in group.options:
         runs = records(group, comparison, option)
         told = [spread_of(runs, metric) for metric in metrics]
-        yield f"| `{option}` | {meaning(group.name, option)} | {' | '.join(told)} | {speed(runs)} | {said(runs)} |"
+        cells = (f"`{option}`", meaning(group.name, option), *told, speed(runs), said(runs))
+        yield f"| {' | '.join(cells)} |"
     direction = ", ".join(f"`{name}` {better(name)}" for name in metrics)
-    yield f"\nBetter is: {direction}. Mean ± standard deviation over the seeds, each run at its best look; one"
-    yield "processor core a run, beside another run. The same table, with every run, from `gantrain compare`; made by"
-    yield "`python -m benchmarks.options`."
+    yield f"\nBetter is: {direction}. Mean ± standard deviation over the seeds, each run at its best look;"
+    yield "one processor core a run, beside another run. `gantrain compare` prints the same table, with every"
+    yield "run; made by `python -m benchmarks.options`."
 
 
 def spread_of(runs: Sequence[Record], metric: str) -> str:
@@ -144,7 +147,11 @@ def said(runs: Sequence[Record]) -> str:
     complaint = Candidate((), tuple(runs), None).complaint
     if any(run.status == "failed" for run in runs):
         return "stopped: not finite"
-    return f"[{complaint['rule']}](../rules/{complaint['rule'][:5]}.md) {complaint['title']}" if complaint else "healthy"
+    return (
+        f"[{complaint['rule']}](../rules/{complaint['rule'][:5]}.md) {complaint['title']}"
+        if complaint
+        else "healthy"
+    )
 
 
 def meaning(group: str, option: str) -> str:

@@ -17,7 +17,9 @@ from gantrain.sweeps import title_of
 PAGE = Path("outputs") / files.COMPARISON  # of runs that belong to no sweep
 
 
-def compare(places: Sequence[str], format: str = "html", metric: str | None = None, out: Path | None = None) -> None:
+def compare(
+    places: Sequence[str], format: str = "html", metric: str | None = None, out: Path | None = None
+) -> None:
     """Writes compare.html, or prints Markdown or CSV. Runs may still be going.
 
     Args:
@@ -35,7 +37,11 @@ def compare(places: Sequence[str], format: str = "html", metric: str | None = No
     comparison = compared(records, metric)
     if metric is not None and not comparison.measured:
         known = sorted({name for record in records for row in record.evaluations for name in row["metrics"]})
-        remedy = f"measured were: {', '.join(known)}" if known else "their metrics.every was 0, or they are too young"
+        remedy = (
+            f"measured were: {', '.join(known)}"
+            if known
+            else "their metrics.every was 0, or they are too young"
+        )
         raise GantrainError("--metric", f"none of the runs has measured {metric}", remedy)
     if format != "html":
         print(FORMATS[format](comparison), end="")

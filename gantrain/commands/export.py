@@ -51,9 +51,12 @@ def export(name: str, format: str = "onnx", out: Path | None = None, seed: int =
         apart = farthest(artist.network, draw, inputs)
     if not apart <= TOLERANCE:
         path.unlink(missing_ok=True)
-        reason = f"the exported generator draws other pictures: up to {apart:.2g} apart, {TOLERANCE:g} is allowed"
+        reason = (
+            f"the exported generator draws other pictures: up to {apart:.2g} apart, {TOLERANCE:g} is allowed"
+        )
         raise GantrainError(f"--format {format}", reason, "another format, or tell us: it is a defect")
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, on {CHECKED:,} latents at most {apart:.1g} from PyTorch's")
+    megabytes = path.stat().st_size / 1e6
+    print(f"{path}: {megabytes:.1f} MB, on {CHECKED:,} latents at most {apart:.1g} from PyTorch's")
     print("\n".join(f"  {key}: {value}" for key, value in facts.items()))
 
 
@@ -88,7 +91,9 @@ def traced(network: nn.Module, inputs: Inputs) -> ExportedProgram:
     except Exception as error:  # whatever a network of the user's own makes of it
         first = str(error).strip().splitlines()[0]
         reason = f"torch.export cannot follow this generator: {first}"
-        raise GantrainError("model.generator", reason, "see https://docs.pytorch.org/docs/stable/export.html") from error
+        raise GantrainError(
+            "model.generator", reason, "see https://docs.pytorch.org/docs/stable/export.html"
+        ) from error
 
 
 def farthest(network: nn.Module, draw: Callable[..., Tensor], inputs: Inputs) -> float:
@@ -112,7 +117,9 @@ def write_onnx(exported: ExportedProgram, facts: dict[str, Any], path: Path) -> 
     except ImportError as error:
         raise GantrainError("--format onnx", f"needs {error.name}", INSTALL) from error
     names = ["z", "labels"][: len(exported.example_inputs[0])]  # type: ignore[index]
-    program = torch.onnx.export(exported, dynamo=True, input_names=names, output_names=["images"], verbose=False)
+    program = torch.onnx.export(
+        exported, dynamo=True, input_names=names, output_names=["images"], verbose=False
+    )
     assert program is not None
     model = program.model_proto
     onnx.helper.set_model_props(model, {key: _text(value) for key, value in facts.items()})

@@ -34,11 +34,13 @@ from gantrain.train.state import TrainingState
 from gantrain.train.step import Players
 
 
-def train(cfg: DictConfig, directory: Path, asked: Asked | None = None, in_sweep: bool = False) -> float | None:
+def train(
+    cfg: DictConfig, directory: Path, asked: Asked | None = None, in_sweep: bool = False
+) -> float | None:
     """Trains in `directory`, or goes on there if it already holds a checkpoint.
 
-    Gives how bad the best look at `metrics.best` was (metrics.kinds.badness: lower is better), for searches; None
-    if nothing was measured.
+    Gives how bad the best look at `metrics.best` was (metrics.kinds.badness: lower is better), for searches;
+    None if nothing was measured.
 
     Args:
         cfg: as composed.

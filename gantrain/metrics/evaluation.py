@@ -17,8 +17,8 @@ from torch import Generator, Tensor
 from gantrain.metrics.coverage import PAIRED, class_shares, overlap, vendi_ratio
 from gantrain.metrics.distances import frechet_distance, kernel_distance, sliced_wasserstein
 from gantrain.metrics.features import BLOCK_VALUES, Classifier
-from gantrain.metrics.likeness import SMALLEST_HALF, mean_and_deviation
 from gantrain.metrics.kinds import LOWER_IS_BETTER
+from gantrain.metrics.likeness import SMALLEST_HALF, mean_and_deviation
 from gantrain.metrics.reference import Reference
 from gantrain.metrics.stamps import Stamp
 

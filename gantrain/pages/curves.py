@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from gantrain.pages.records import Record
@@ -73,7 +74,9 @@ def charts_of(records: Sequence[Record], metric: str) -> list[Chart]:
 def points(record: Record, topic: Topic) -> list[tuple[int, float]]:
     rows = getattr(record, topic.source)
     if topic.source == "evaluations":
-        rows = [{"step": row["step"], topic.key: row["metrics"].get(topic.key, {}).get("value")} for row in rows]
+        rows = [
+            {"step": row["step"], topic.key: row["metrics"].get(topic.key, {}).get("value")} for row in rows
+        ]
     last: dict[int, float] = {}  # the closing looks are several at one step
     for row in rows:
         value = row.get(topic.key)
@@ -90,7 +93,7 @@ def thinned(curve: Sequence[tuple[int, float]], most: int = POINTS) -> list[tupl
         return list(curve)
     kept = [curve[0]]
     edges = [round(n * (len(curve) - 1) / (most - 1)) for n in range(most)]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         kept.append(max(curve[start + 1 : end + 1], key=lambda point: abs(point[1] - kept[-1][1])))
     kept[-1] = curve[-1]
     return kept

@@ -45,7 +45,9 @@ class Film:
 
 def film_of(records: Sequence[Record], budget: int = BUDGET) -> Film:
     moments = chosen_moments(step for record in records for step in record.grids)
-    wanted = {(record.name, step) for record in records for m in moments if (step := _by(record, m)) is not None}
+    wanted = {
+        (record.name, step) for record in records for m in moments if (step := _by(record, m)) is not None
+    }
     each = max(LEAST, budget // max(1, len(wanted) + 1))
     made = {
         (record.name, step): frame_of(record.grids[step], step, each, _tile(record))
@@ -54,7 +56,9 @@ def film_of(records: Sequence[Record], budget: int = BUDGET) -> Film:
         if (record.name, step) in wanted
     }
     frames = {
-        record.name: [made.get((record.name, step)) if (step := _by(record, m)) is not None else None for m in moments]
+        record.name: [
+            made.get((record.name, step)) if (step := _by(record, m)) is not None else None for m in moments
+        ]
         for record in records
     }
     shown = next((record for record in records if record.real), None)

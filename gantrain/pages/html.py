@@ -28,7 +28,7 @@ STATIC = Path(__file__).resolve().parent / "static"
 EXHIBITS = 1_200_000  # bytes of all pictures of findings together
 LEAST_EXHIBIT = 20_000
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#b8a800")
-"""Okabe and Ito (2008): told apart by colour-blind readers as well; yellow and black made fit for any ground."""
+"""Okabe and Ito (2008): told apart by colour-blind readers as well; yellow and black fit for any ground."""
 DASHES: tuple[list[int], ...] = ([], [6, 4], [2, 3])
 
 
@@ -63,27 +63,35 @@ def _page(template: str, comparison: Comparison, title: str) -> str:
         "runs": [{"name": look.record.name, "colour": look.colour, "dash": look.dash} for look in looks],
         "film": plain_film(film),
     }
-    return environment().get_template(template).render(
-        title=title,
-        version=__version__,
-        comparison=comparison,
-        looks=looks,
-        metrics=metrics,
-        better=better,
-        film=film,
-        exhibits=exhibits_of(comparison.records),
-        drawn={effect.key: Markup(drawn(effect)) for effect in comparison.effects},
-        status_of=status_of,
-        short_status_of=short_status_of,
-        facts=facts_of(looks[0].record),
-        seed=SEED,
-        data=Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")),
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            title=title,
+            version=__version__,
+            comparison=comparison,
+            looks=looks,
+            metrics=metrics,
+            better=better,
+            film=film,
+            exhibits=exhibits_of(comparison.records),
+            drawn={effect.key: Markup(drawn(effect)) for effect in comparison.effects},
+            status_of=status_of,
+            short_status_of=short_status_of,
+            facts=facts_of(looks[0].record),
+            seed=SEED,
+            data=Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")),
+        )
     )
 
 
 def environment() -> Environment:
     found = Environment(
-        loader=FileSystemLoader(STATIC), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(STATIC),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     found.globals["static"] = lambda name: Markup((STATIC / name).read_text(encoding="utf-8"))
     found.filters["number"] = lambda value: "" if value is None else f"{value:.3g}"
@@ -94,7 +102,9 @@ def environment() -> Environment:
 
 def in_code(text: str) -> Markup:
     """ "`a=1` is best" with what stands between backticks as <code>."""
-    parts = [Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(text.split("`"))]
+    parts = [
+        Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(text.split("`"))
+    ]
     return Markup("").join(parts)
 
 
@@ -161,12 +171,13 @@ def drawn(effect: Effect) -> str:
 
     lines = []
     for number, (option, spread) in enumerate(effect.options.items()):
-        y, sd = ROW * number + ROW / 2, spread.sd or 0.0
+        y, mean, sd = ROW * number + ROW / 2, x(spread.mean), spread.sd or 0.0
+        left, right = x(spread.mean - sd), x(spread.mean + sd)
         dots = "".join(f'<circle cx="{x(value):.1f}" cy="{y}" r="3.5"/>' for value in spread.values)
         lines.append(
             f'<line class="rule" x1="{LABEL}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
-            f'<line class="sd" x1="{x(spread.mean - sd):.1f}" x2="{x(spread.mean + sd):.1f}" y1="{y}" y2="{y}"/>'
-            f'<line class="mean" x1="{x(spread.mean):.1f}" x2="{x(spread.mean):.1f}" y1="{y - 9}" y2="{y + 9}"/>'
+            f'<line class="sd" x1="{left:.1f}" x2="{right:.1f}" y1="{y}" y2="{y}"/>'
+            f'<line class="mean" x1="{mean:.1f}" x2="{mean:.1f}" y1="{y - 9}" y2="{y + 9}"/>'
             f"{dots}"
             f'<text x="{LABEL - 10}" y="{y + 5}" text-anchor="end">{Markup.escape(option)}</text>'
             f'<text x="{WIDTH - RIGHT + 10}" y="{y + 5}">{Markup.escape(str(spread))}</text>'

@@ -38,7 +38,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One choice of settings, and its runs. `spread`: of the metric; None: none of them was measured alike."""
+    """One choice of settings, and its runs. `spread`: of the metric; None: none was measured alike."""
 
     settings: Settings
     records: tuple[Record, ...]
@@ -117,7 +117,11 @@ class Comparison:
         """Best run first; then those without a number, in their own order."""
 
         def place(record: Record) -> float:
-            return badness(self.metric, self.measured[record.name]["value"]) if record.name in self.measured else inf
+            return (
+                badness(self.metric, self.measured[record.name]["value"])
+                if record.name in self.measured
+                else inf
+            )
 
         return sorted(self.records, key=place)
 
@@ -165,8 +169,8 @@ class Comparison:
         if len(judged) == 1:
             return f"{_quoted(judged[0])}: {self.metric} {self._told(judged[0])}."
         first, second = judged[:2]
-        told = f"{_quoted(first)} is best on {self.metric} ({better(self.metric)} is better), {self._told(first)}"
-        return f"{told}{self._lead(first, second)}."
+        on = f"{self.metric} ({better(self.metric)} is better)"
+        return f"{_quoted(first)} is best on {on}, {self._told(first)}{self._lead(first, second)}."
 
     def _worst(self) -> str:
         judged = self._judged()
@@ -174,7 +178,11 @@ class Comparison:
             return ""
         last = judged[-1]
         complaint = last.complaint
-        reason = f": {complaint['title'][0].lower()}{complaint['title'][1:]} ({complaint['rule']})" if complaint else ""
+        reason = (
+            f": {complaint['title'][0].lower()}{complaint['title'][1:]} ({complaint['rule']})"
+            if complaint
+            else ""
+        )
         return f"{_quoted(last)} is worst, {self._told(last)}{reason}."
 
     def _lost(self) -> str:
@@ -182,7 +190,11 @@ class Comparison:
         of = len(self.records)
         words = [
             f"{counted[status]} of {of} {'run' if of == 1 else 'runs'} {text}"
-            for status, text in (("failed", "failed"), ("interrupted", "stopped early"), ("running", "still going"))
+            for status, text in (
+                ("failed", "failed"),
+                ("interrupted", "stopped early"),
+                ("running", "still going"),
+            )
             if counted[status]
         ]
         if self.unlike:

@@ -132,9 +132,11 @@ class Record:
         return next((finding for finding in self.findings if finding["primary"]), None)
 
     def measured(self, metric: str) -> Row | None:
-        """The metric at its best look, {"value", "step", "null_mean", "stamp", ...}; None if never measured."""
+        """The metric at its best look: value, step, null_mean, stamp, ...; None if never measured."""
         looks = [
-            row["metrics"][metric] | {"step": row["step"]} for row in self.evaluations if metric in row["metrics"]
+            row["metrics"][metric] | {"step": row["step"]}
+            for row in self.evaluations
+            if metric in row["metrics"]
         ]
         looks = [look for look in looks if look["value"] is not None and math.isfinite(look["value"])]
         return min(looks, key=lambda look: badness(metric, look["value"]), default=None)
@@ -168,7 +170,14 @@ def runs_in(sweep: Path) -> list[Path]:
         for path in sweep.iterdir()
         if path.is_dir() and ((path / files.CONFIG).is_file() or (path / files.SUMMARY).is_file())
     ]
-    return sorted(found, key=lambda path: (not path.name.isdecimal(), int(path.name) if path.name.isdecimal() else 0, path.name))
+    return sorted(
+        found,
+        key=lambda path: (
+            not path.name.isdecimal(),
+            int(path.name) if path.name.isdecimal() else 0,
+            path.name,
+        ),
+    )
 
 
 def _short(runs: Iterable[Path]) -> list[str]:

@@ -55,7 +55,9 @@ def findings_of(record: Record) -> str:
 
 def status_of(record: Record) -> str:
     """Also why it failed."""
-    return f"failed: {record.error}" if record.status == "failed" and record.error else short_status_of(record)
+    return (
+        f"failed: {record.error}" if record.status == "failed" and record.error else short_status_of(record)
+    )
 
 
 def short_status_of(record: Record) -> str:
@@ -77,16 +79,24 @@ def as_markdown(comparison: Comparison) -> str:
     lines += [_line([_escaped(_text(cell)) for cell in row]) for row in rows(comparison)]
     for effect in comparison.effects:
         lines += ["", f"| {effect.key} | {comparison.metric} | runs |", "|---|---|---|"]
-        lines += [f"| {_escaped(option)} | {spread} | {len(spread.values)} |" for option, spread in effect.options.items()]
+        lines += [
+            f"| {_escaped(option)} | {spread} | {len(spread.values)} |"
+            for option, spread in effect.options.items()
+        ]
     return "\n".join(lines) + "\n"
 
 
 def as_text(comparison: Comparison) -> str:
     """For the terminal: columns under each other, the verdict below."""
     table = [header(comparison), *([_text(cell) for cell in row] for row in rows(comparison))]
-    keep = [n for n, column in enumerate(zip(*table, strict=True)) if any(column[1:])]  # nothing said: no column
+    keep = [
+        n for n, column in enumerate(zip(*table, strict=True)) if any(column[1:])
+    ]  # nothing said: no column
     widths = [max(len(row[n]) for row in table) for n in keep]
-    lines = ["  ".join(row[n].ljust(width) for n, width in zip(keep, widths, strict=True)).rstrip() for row in table]
+    lines = [
+        "  ".join(row[n].ljust(width) for n, width in zip(keep, widths, strict=True)).rstrip()
+        for row in table
+    ]
     return "\n".join([*lines, "", comparison.verdict])
 
 

@@ -36,7 +36,9 @@ def test_a_sweep_ends_with_its_page_and_its_table(gantrain: Command) -> None:
     told = gantrain("compare", str(the_sweep()), "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(told.out)))
     assert [row["rank"] for row in rows] == ["1", "2", "3", "4"]
-    assert {(row["loss"], row["seed"]) for row in rows} == {(loss, seed) for loss in ("bce", "hinge") for seed in "01"}
+    assert {(row["loss"], row["seed"]) for row in rows} == {
+        (loss, seed) for loss in ("bce", "hinge") for seed in "01"
+    }
     best = json.loads((the_sweep() / rows[0]["run"] / files.SUMMARY).read_text())["best"]["value"]
     assert float(rows[0]["fd_rand"]) == pytest.approx(best, rel=1e-3)
 

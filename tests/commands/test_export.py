@@ -65,7 +65,9 @@ def test_onnx_tells_what_it_takes(gantrain: Command, run: Path) -> None:
     assert json.loads(facts["value_range"]) == [-1, 1]
     assert [(i.name, i.shape[1]) for i in session.get_inputs()] == [("z", 100)]
     z = latents(run, 7)
-    assert_close(torch.from_numpy(session.run(["images"], {"z": z.numpy()})[0]), ours(run, z), rtol=0, atol=1e-4)
+    assert_close(
+        torch.from_numpy(session.run(["images"], {"z": z.numpy()})[0]), ours(run, z), rtol=0, atol=1e-4
+    )
 
 
 def test_the_weights_are_all_there(gantrain: Command, run: Path) -> None:
@@ -78,7 +80,9 @@ def test_the_weights_are_all_there(gantrain: Command, run: Path) -> None:
     assert set(known) <= names
 
 
-@pytest.mark.parametrize(("format", "ending"), [("onnx", "onnx"), ("torch", "pt2"), ("safetensors", "safetensors")])
+@pytest.mark.parametrize(
+    ("format", "ending"), [("onnx", "onnx"), ("torch", "pt2"), ("safetensors", "safetensors")]
+)
 def test_the_examples_run_without_gantrain(gantrain: Command, run: Path, format: str, ending: str) -> None:
     """In a process that cannot import it, from the folder of the export."""
     if format == "onnx":
@@ -103,7 +107,9 @@ def test_the_examples_run_without_gantrain(gantrain: Command, run: Path, format:
         (("run", "--format", "tflite"), "invalid choice: 'tflite'"),
     ],
 )
-def test_what_cannot_be_exported(gantrain: Command, run: Path, arguments: tuple[str, ...], reason: str) -> None:
+def test_what_cannot_be_exported(
+    gantrain: Command, run: Path, arguments: tuple[str, ...], reason: str
+) -> None:
     told = gantrain("export", *arguments)
     assert told.code == 2
     assert reason in told.err

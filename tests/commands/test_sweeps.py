@@ -35,7 +35,9 @@ def test_joblib_trains_several_at_a_time(gantrain: Command) -> None:
     assert done.code == 0, done.err
     assert [summary(run)["status"] for run in "01"] == ["finished"] * 2
     share = max(1, (os.cpu_count() or 1) // 2)
-    assert all(f"({share} threads)" in summary(run)["device"] for run in "01"), "cores are shared, not fought over"
+    assert all(f"({share} threads)" in summary(run)["device"] for run in "01"), (
+        "cores are shared, not fought over"
+    )
     assert Path("sweep", files.COMPARISON).is_file()
 
 
@@ -43,8 +45,20 @@ def test_a_search_minimises_what_a_run_gives(gantrain: Command) -> None:
     """Both of two known settings are tried; one of them becomes infinite at once and is no error."""
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     done = gantrain(
-        *("-m", "hydra/sweeper=optuna", "hydra/sweeper/sampler=grid", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=1"),
-        *("loss=wgan", "penalty=none", "model.discriminator.norm=none", "optim.lr_d=choice(1e5,2e-4)", *QUICK),
+        *(
+            "-m",
+            "hydra/sweeper=optuna",
+            "hydra/sweeper/sampler=grid",
+            "hydra.sweeper.n_trials=2",
+            "hydra.sweeper.n_jobs=1",
+        ),
+        *(
+            "loss=wgan",
+            "penalty=none",
+            "model.discriminator.norm=none",
+            "optim.lr_d=choice(1e5,2e-4)",
+            *QUICK,
+        ),
     )
     assert done.code == 0, done.err
     found = yaml.safe_load(Path("sweep/optimization_results.yaml").read_text())
@@ -64,7 +78,9 @@ def test_a_search_needs_something_to_go_by(gantrain: Command) -> None:
     assert "metrics.every: a search has nothing to go by" in done.err + done.out
 
 
-def test_a_job_that_was_killed_goes_on_in_its_directory(gantrain: Command, process: Process, tmp_path: Path) -> None:
+def test_a_job_that_was_killed_goes_on_in_its_directory(
+    gantrain: Command, process: Process, tmp_path: Path
+) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     command = (
         *("-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5", "seed=0,", *QUICK),

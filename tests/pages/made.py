@@ -19,11 +19,11 @@ STAMP = {
     "ema": True, "eval_mode": True, "resize": "none",
 }  # fmt: skip
 CHECKERBOARD = {
-    "rule": "GD301", "state": "active", "event": "began", "severity": "warning", "primary": True, "step": 20,
-    "onset": 10, "title": "Checkerboard", "message": "a pattern of period 2 stands out",
+    "rule": "GD301", "state": "active", "event": "began", "severity": "warning", "primary": True,
+    "step": 20, "onset": 10, "title": "Checkerboard", "message": "a pattern of period 2 stands out",
     "evidence": [{"signal": "lattice_2", "value": 1.0, "normal": 0.3, "spread": 0.02, "threshold": 0.9}],
-    "because_of": [], "remedy": ["upsample=nearest"], "why": "Because.", "price": "None.", "not_when": "Never.",
-    "picture": None,
+    "because_of": [], "remedy": ["upsample=nearest"], "why": "Because.", "price": "None.",
+    "not_when": "Never.", "picture": None,
 }  # fmt: skip
 
 
@@ -42,12 +42,13 @@ def make_run(
     tiles: int = 8,
     pictures: int = 2,
 ) -> Path:
-    """A run of 20 steps that measured fd_rand as often as `fd` is long; without `config` one that was refused."""
+    """A run of 20 steps that measured fd_rand as often as `fd` is long."""
     steps = [20 * (n + 1) // max(1, len(fd)) for n in range(len(fd))]
     (place / files.SAMPLES).mkdir(parents=True)
     summary = {
-        "status": status, "step": 20 if status == "finished" else 10, "images": 640, "seconds": 2.0, "error": error,
-        "overrides": [*overrides, f"seed={seed}"], "choices": {"loss": "bce", "penalty": "none"} | dict(choices or {}),
+        "status": status, "step": 20 if status == "finished" else 10, "images": 640, "seconds": 2.0,
+        "error": error, "overrides": [*overrides, f"seed={seed}"],
+        "choices": {"loss": "bce", "penalty": "none"} | dict(choices or {}),
     }  # fmt: skip
     (place / files.SUMMARY).write_text(json.dumps(summary))
     base = {"seed": seed, "train": {"steps": 20}, "metrics": {"best": "fd_rand"}, "facts": {"image_size": 28}}

@@ -73,7 +73,8 @@ addEventListener("load", () => setTimeout(() => {
     seen.hovered = one(".chart .tip").textContent;
     seen.opened = one("#finding-2-GD301").closest("details").open;
     seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-    seen.asked = performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => !name.startsWith("data:"));
+    seen.asked = performance.getEntriesByType("resource").map((entry) => entry.name)
+      .filter((name) => !name.startsWith("data:"));
     one("#seen").textContent = JSON.stringify(seen);
   }, 300);
 }, 300));
@@ -85,7 +86,14 @@ EARLY = '<script>addEventListener("error", (event) => (window.failed ??= []).pus
 def opened(page: Path, *flags: str) -> str:
     """The page's elements once its scripts have run."""
     assert CHROMIUM is not None
-    command = [CHROMIUM, *FLAGS, *flags, f"--user-data-dir={page.parent / 'profile'}", "--dump-dom", page.as_uri()]
+    command = [
+        CHROMIUM,
+        *FLAGS,
+        *flags,
+        f"--user-data-dir={page.parent / 'profile'}",
+        "--dump-dom",
+        page.as_uri(),
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
@@ -98,8 +106,12 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     ]
     page = compare_page(compare(sweep(place / "runs", *runs)), "Sweep")
     path = place / "compare.html"
-    path.write_text(page.replace("<head>", f"<head>{EARLY}").replace("</body>", f"{SCRIPT}</body>"), encoding="utf-8")
-    found = re.search(r'<pre id="seen">(.*?)</pre>', opened(path, f"--window-size={request.param}"), re.DOTALL)
+    path.write_text(
+        page.replace("<head>", f"<head>{EARLY}").replace("</body>", f"{SCRIPT}</body>"), encoding="utf-8"
+    )
+    found = re.search(
+        r'<pre id="seen">(.*?)</pre>', opened(path, f"--window-size={request.param}"), re.DOTALL
+    )
     assert found
     assert found[1], "the script did not come to its end"
     return json.loads(found[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))

@@ -34,7 +34,9 @@ class References(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+        self.found += [
+            value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")
+        ]
 
 
 def test_nothing_comes_from_elsewhere(tmp_path: Path) -> None:
@@ -77,7 +79,9 @@ def test_names_cannot_break_out(tmp_path: Path) -> None:
 
 
 def test_every_picture_travels_once(tmp_path: Path) -> None:
-    data = data_of(compare_page(compare(sweep(tmp_path, {"pictures": 2}, {"seed": 1, "pictures": 2})), "Sweep"))
+    data = data_of(
+        compare_page(compare(sweep(tmp_path, {"pictures": 2}, {"seed": 1, "pictures": 2})), "Sweep")
+    )
     assert len(data["film"]["uris"]) == 4
     assert data["film"]["runs"]["1"] == [[2, 10], [3, 20]]
     assert data["film"]["moments"] == [10, 20]

@@ -83,7 +83,10 @@ def test_the_metric_says_which_way_is_better(tmp_path: Path, metric: str, first:
 
 
 def test_the_verdict_names_best_and_worst(tmp_path: Path) -> None:
-    transposed = {"overrides": ["loss=hinge", "upsample=transpose"], "choices": {"loss": "hinge", "upsample": "transpose"}}
+    transposed = {
+        "overrides": ["loss=hinge", "upsample=transpose"],
+        "choices": {"loss": "hinge", "upsample": "transpose"},
+    }
     usual = {"upsample": "nearest"}
     runs = [
         *seeds({**HINGE, "choices": {"loss": "hinge"} | usual}, 0.10, 0.12),
@@ -105,8 +108,8 @@ def test_a_lead_within_chance_is_not_called_one(tmp_path: Path) -> None:
 
 def test_one_seed_each_says_so(tmp_path: Path) -> None:
     assert compared(tmp_path, *seeds(HINGE, 0.1), *seeds(BCE, 0.2)).verdict == (
-        "`loss=hinge` is best on fd_rand (lower is better), 0.1 with one seed; next is `loss=bce`, 0.2 with one seed "
-        "(more seeds would tell how much of it is chance)."
+        "`loss=hinge` is best on fd_rand (lower is better), 0.1 with one seed; next is `loss=bce`, 0.2 with "
+        "one seed (more seeds would tell how much of it is chance)."
     )
 
 
@@ -149,12 +152,17 @@ def test_main_effects_are_means_over_everything_else(tmp_path: Path) -> None:
             "fd": [value],
         }
         for loss, padding, value in (
-            ("bce", "zeros", 0.4), ("bce", "reflect", 0.2), ("hinge", "zeros", 0.3), ("hinge", "reflect", 0.1),
+            ("bce", "zeros", 0.4), ("bce", "reflect", 0.2),
+            ("hinge", "zeros", 0.3), ("hinge", "reflect", 0.1),
         )
     ]  # fmt: skip
     effects = {effect.key: effect for effect in compared(tmp_path, *runs).effects}
-    assert {o: s.mean for o, s in effects["loss"].options.items()} == pytest.approx({"bce": 0.3, "hinge": 0.2})
-    assert {o: s.mean for o, s in effects["padding"].options.items()} == pytest.approx({"zeros": 0.35, "reflect": 0.15})
+    assert {o: s.mean for o, s in effects["loss"].options.items()} == pytest.approx(
+        {"bce": 0.3, "hinge": 0.2}
+    )
+    assert {o: s.mean for o, s in effects["padding"].options.items()} == pytest.approx(
+        {"zeros": 0.35, "reflect": 0.15}
+    )
     assert all(effect.balanced for effect in effects.values())
 
 

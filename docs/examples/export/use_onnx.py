@@ -3,8 +3,9 @@ import numpy as np
 import onnxruntime
 
 session = onnxruntime.InferenceSession("generator.onnx")
-facts = session.get_modelmeta().custom_metadata_map  # latent_dim, latent_distribution, num_classes, value_range
-draw = {"normal": np.random.standard_normal, "uniform": lambda size: np.random.uniform(-1, 1, size)}
+facts = session.get_modelmeta().custom_metadata_map  # latent_dim, latent_distribution, num_classes, ...
+random = np.random.default_rng(0)
+draw = {"normal": random.standard_normal, "uniform": lambda size: random.uniform(-1, 1, size)}
 inputs = {"z": draw[facts["latent_distribution"]](size=(16, int(facts["latent_dim"]))).astype(np.float32)}
 if classes := int(facts["num_classes"]):
     inputs["labels"] = np.arange(16) % classes
