@@ -67,11 +67,11 @@ addEventListener("load", () => setTimeout(() => {
     over.dispatchEvent(new MouseEvent("mouseenter", at));
     over.dispatchEvent(new MouseEvent("mousemove", at));
 
-    location.hash = "#finding-2-GD301";
+    location.hash = "#finding-1-GD301";
   } catch (error) { seen.errors.push(String(error)); }
   setTimeout(() => {
     seen.hovered = one(".chart .tip").textContent;
-    seen.opened = one("#finding-2-GD301").closest("details").open;
+    seen.opened = one("#finding-1-GD301").closest("details").open;
     seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
     seen.asked = performance.getEntriesByType("resource").map((entry) => entry.name)
       .filter((name) => !name.startsWith("data:"));
