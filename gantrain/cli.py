@@ -165,6 +165,8 @@ def _guarded(argv: Sequence[str]) -> int:
             else _say(f"error: {friendly}", friendly.exit_code)
         )
     except Exception as error:
+        if (told := sweeps.told_by_a_job(error)) and not wants_trace:
+            return _say(f"error: {told}", told.exit_code)
         if not getattr(error, "reported", False):
             traceback.print_exc()
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from gantrain import files
+from gantrain.errors import GantrainError
 
 _begun: list[Path] = []  # the sweep of this process: Hydra tells callbacks where it is, and nobody else
 
@@ -42,6 +44,19 @@ def _compare(sweep: Path) -> str:
     comparison = compare(records_of([str(sweep)])[0])
     files.write_atomically(sweep / files.COMPARISON, compare_page(comparison, title_of(sweep)))
     return f"\n{as_text(comparison)}\n\ncompare: {sweep / files.COMPARISON}"
+
+
+def told_by_a_job(error: Exception) -> GantrainError | None:
+    """Submitit hands over what ended a job as text, the job's whole traceback in it; None: not for a user."""
+    if type(error).__module__.partition(".")[0] != "submitit":
+        return None
+    text = str(error)
+    if refused := re.search(r"^gantrain\.errors\.\w+: (.+?)\n\s*-{10}", text, re.MULTILINE | re.DOTALL):
+        return GantrainError("", refused[1])
+    if type(error).__name__ == "UncompletedJobError":  # killed, or its time was over
+        remedy = "the same command goes on from the last checkpoint if it names hydra.sweep.dir=DIR"
+        return GantrainError("hydra/launcher", text.splitlines()[0], remedy)
+    return None
 
 
 def title_of(sweep: Path) -> str:

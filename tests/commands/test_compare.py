@@ -47,11 +47,12 @@ def test_a_sweep_ends_with_its_page_and_its_table(gantrain: Command) -> None:
 
 
 def test_a_sweep_with_a_failed_job_has_its_page(gantrain: Command) -> None:
-    done = gantrain("-m", "data=folder,digits", "data.root=nowhere", *QUICK)
-    assert done.code == 2
+    done = gantrain("-m", "optim.lr_d=2e-4,-1", *QUICK)
+    assert done.code == 2, done.err
     page = (the_sweep() / files.COMPARISON).read_text(encoding="utf-8")
     assert page.count('<tr data-run="') == 2
-    assert "failed: data.root" in page
+    assert "failed: optim.lr_d: must be above 0" in page
+    assert "1 of 2 runs failed." in page
 
 
 def test_runs_by_name(gantrain: Command) -> None:

@@ -79,11 +79,11 @@ def test_a_search_needs_something_to_go_by(gantrain: Command) -> None:
 
 
 def test_a_job_that_was_killed_goes_on_in_its_directory(
-    gantrain: Command, process: Process, tmp_path: Path
+    process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     command = (
-        *("-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5", "seed=0,", *QUICK),
+        *("-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5", "seed=0", *QUICK),
         *("train.steps=120", "checkpoint.every=20"),
     )
     sweep = process(*command)
@@ -94,17 +94,30 @@ def test_a_job_that_was_killed_goes_on_in_its_directory(
         time.sleep(0.1)
     for child in psutil.Process(sweep.pid).children(recursive=True):
         child.send_signal(signal.SIGKILL)
-    sweep.wait(60)
+    _, told = sweep.communicate(timeout=60)
+    assert sweep.returncode == 2
+    assert "gantrain: error: hydra/launcher: Job" in told
+    assert "Traceback" not in told
+    monkeypatch.chdir(tmp_path)
     assert summary("0")["status"] == "running", "it was killed half way"
 
-    done = gantrain(*command)
-    assert done.code == 0, done.err
+    sweep = process(*command)
+    assert sweep.wait(120) == 0, sweep.stderr
     assert summary("0")["status"] == "finished"
     assert summary("0")["step"] == 120
     log = (Path("sweep") / "0" / files.LOG).read_text()
     assert "going on after step" in log
     steps = [row["step"] for row in files.read_rows(Path("sweep/0") / files.METRICS)]
     assert steps == sorted(set(steps)), "no step is there twice"
+
+
+def test_a_job_that_was_refused_says_why(process: Process) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    sweep = process("-m", "hydra/launcher=submitit_local", "optim.lr_d=-1", *QUICK)
+    _, told = sweep.communicate(timeout=120)
+    assert sweep.returncode == 2
+    assert "gantrain: error: optim.lr_d: must be above 0, got -1" in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize(
