@@ -220,7 +220,7 @@ COMMANDS = {
             ),
             (
                 ("--out",),
-                {"type": Path, "metavar": "FILE", "help": "where to (RUN/export/generator-STEP...)"},
+                {"type": Path, "metavar": "FILE", "help": "where to (RUN/export/STEP/generator...)"},
             ),
             (("--seed",), {"type": _seed, "default": 0, "help": "of the latents it is checked with (0)"}),
         ),

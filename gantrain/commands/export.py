@@ -32,7 +32,7 @@ def export(name: str, format: str = "onnx", out: Path | None = None, seed: int =
     Args:
         name: run directory, checkpoint file or `latest`.
         format: onnx, torch (torch.export's .pt2) or safetensors (weights, and beside them generator.py).
-        out: the file; None: RUN/export/generator-STEP with the format's ending.
+        out: the file; None: RUN/export/STEP/generator with the format's ending.
         seed: of the latents that are compared.
 
     Raises:
@@ -41,7 +41,7 @@ def export(name: str, format: str = "onnx", out: Path | None = None, seed: int =
     """
     artist = Artist(name, "cpu")
     ending, write = WRITERS[format]
-    path = out or artist.run / files.EXPORT / f"generator-{artist.step:08d}{ending}"
+    path = out or artist.run / files.EXPORT / f"{artist.step:08d}" / f"generator{ending}"
     path.parent.mkdir(parents=True, exist_ok=True)
     inputs = inputs_of(artist, CHECKED, seed)
     facts = facts_of(artist)

@@ -122,4 +122,4 @@ def test_a_library_that_is_missing_is_named(
     told = gantrain("export", "run")
     assert told.code == 2
     assert "pip install 'gantrain[export]'" in told.err
-    assert not list((Path("run") / files.EXPORT).glob("*.onnx"))
+    assert not list((Path("run") / files.EXPORT).rglob("*.onnx"))
