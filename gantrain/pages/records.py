@@ -149,18 +149,29 @@ class Record:
 
 
 def records_of(places: Sequence[str]) -> tuple[list[Record], Path | None]:
-    """(the runs, the sweep they belong to if one place was named): runs, checkpoints, `latest`, or a sweep.
+    """The runs of all places, and the sweep they belong to if one place was named and is a sweep.
+
+    places: runs, checkpoints, `latest`, or folders of runs.
 
     Raises:
         GantrainError: nothing there, or a folder without runs.
     """
-    if len(places) == 1 and (sweep := Path(places[0])).is_dir() and not (sweep / files.CONFIG).is_file():
-        runs = runs_in(sweep)
-        if not runs:
-            raise GantrainError(places[0], "there is no run in it", "name a sweep's folder, or runs")
-        return [Record(run, run.name) for run in runs], sweep.resolve()
-    runs = [files.find_run(place)[0] for place in places]
-    return [Record(run, name) for run, name in zip(runs, _short(runs), strict=True)], None
+    found = {place: _runs_at(place) for place in places}
+    runs = list(dict.fromkeys(run for those in found.values() for run in those))
+    records = [Record(run, name) for run, name in zip(runs, _short(runs), strict=True)]
+    return records, Path(places[0]).resolve() if len(places) == 1 and _is_sweep(places[0]) else None
+
+
+def _is_sweep(place: str) -> bool:
+    return Path(place).is_dir() and not (Path(place) / files.CONFIG).is_file()
+
+
+def _runs_at(place: str) -> list[Path]:
+    if not _is_sweep(place):
+        return [files.find_run(place)[0].resolve()]
+    if runs := runs_in(Path(place)):
+        return runs
+    raise GantrainError(place, "there is no run in it", "name a sweep's folder, or runs")
 
 
 def runs_in(sweep: Path) -> list[Path]:

@@ -62,6 +62,8 @@ def test_runs_by_name(gantrain: Command) -> None:
     assert told.code == 0, told.err
     assert "loss=" in told.out
     assert Path("page.html").is_file()
+    told = gantrain("compare", "hinge", ".", "--format", "csv")
+    assert told.out.count("finished") == 2, "a folder of runs brings all of them, and none twice"
 
 
 def test_a_run_shows_what_it_learns_from(gantrain: Command) -> None:
