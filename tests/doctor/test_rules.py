@@ -407,6 +407,13 @@ BROKEN = (
     ),
     Broken(
         "GD201",
+        {"vendi_ratio": 0.17, "variety": 0.48, "recall": 0.004},
+        "warning",
+        "the generator behaves as if it drew 44 distinct pictures out of 256 "
+        "(Vendi ratio 0.17, real 1.00 +- 0.02), and 0.4 % of the real pictures lie among them",
+    ),
+    Broken(
+        "GD201",
         {"vendi_ratio": 0.94, "near_pair_ratio": 0.0},
         "warning",
         "the generator repeats itself: its nearest pairs of pictures are 0.00 times as far apart "
@@ -642,6 +649,8 @@ TWINS = (
     ("GD103", {"logit_sd": 0.01, "loss_d_ratio": 1.0, "fd_improving": math.nan}, {}),  # the equilibrium
     ("GD201", {"vendi_ratio": 0.41, "variety": 0.69, "near_pair_ratio": 0.83}, {}),  # young colour pictures
     ("GD201", {"vendi_ratio": 0.2, "variety": 0.45, "near_pair_ratio": 0.42}, {}),  # the youngest of them
+    ("GD201", {"vendi_ratio": 0.2, "variety": 0.45, "recall": 0.027}, {}),
+    ("GD201", {"vendi_ratio": 0.5, "variety": 0.7, "recall": 0.0}, {}),  # varied, and bad
     ("GD202", {"density": 0.1, "coverage": 0.08, "class_share_min": 0.02}, {}),  # bad pictures
     ("GD202", {"density": 0.8, "coverage": 0.59}, {}),
     ("GD202", {"density": 0.8, "coverage": 0.59, "class_share_min": 0.02, "class_confidence": 0.4}, {}),
@@ -808,7 +817,7 @@ def test_a_message_is_one_plain_sentence(case: Broken) -> None:
             {"GD201": {"variety_warm": 0.4}},
             (),
             "doctor.params.GD201.variety_warm: no such parameter\n  did you mean variety_warn? "
-            "GD201 takes: variety_warn, variety_error, near_warn",
+            "GD201 takes: variety_warn, variety_error, variety_doubt, recall_min, near_warn",
         ),
         ({"GD005d": {"x": 1}}, (), "doctor.params.GD005d.x: no such parameter\n  GD005d has no parameters"),
         (
@@ -821,7 +830,7 @@ def test_a_message_is_one_plain_sentence(case: Broken) -> None:
             {"GD201": 0.4},
             (),
             "doctor.params.GD201: is a section of parameters, not a value\n  "
-            "GD201 takes: variety_warn, variety_error, near_warn",
+            "GD201 takes: variety_warn, variety_error, variety_doubt, recall_min, near_warn",
         ),
     ],
 )
