@@ -48,7 +48,6 @@ def test_what_is_reported_was_not_tuned_on() -> None:
     assert len(held_out) >= 120
     known = {(c.data, c.seed) for c in CASES if c.set != "held_out"}
     assert not known & {(c.data, c.seed) for c in held_out}
-    # Of the emoji the second round has told that zeros mark their border, and no threshold.
     new = [c for c in held_out if c.data not in {data for data, _ in known}]
     assert len(new) >= 120
     assert {c.data for c in CASES} == set(oracle.REAL_SETS)
