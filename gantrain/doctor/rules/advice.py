@@ -31,7 +31,7 @@ ADVICE: dict[str, tuple[Advice, ...]] = {
     "GD102": (r.NON_SATURATING, r.USUAL_RATES, r.LEAST_SQUARES, *WEAKER_D),
     "GD103": (r.USUAL_GAME, *STRONGER_D),
     "GD104": (r.ALTERNATING, r.USUAL_GAME, r.TTUR),
-    "GD201": (r.USUAL_GAME, r.TTUR, r.SLOWER_G, r.R1),
+    "GD201": (r.USUAL_GAME, r.R1, r.TTUR, r.SLOWER_G),
     "GD202": (r.ALL_PICTURES, r.USUAL_RATES, r.TOLD_THE_CLASS, r.R1),
     "GD301": (r.NEAREST, r.BILINEAR),
     "GD302a": (r.BILINEAR,),
