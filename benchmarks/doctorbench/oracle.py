@@ -186,14 +186,18 @@ def knows_by_heart(run: Path, fake: Labelled) -> float:
     if images.labels is not None:  # of classes that D has never met it cannot know the pictures either
         met = torch.isin(images.labels[held_out], images.labels[images.train])
         held_out = held_out[met]
-    pictures, labels = fake
-    of_classes = images.labels if labels is not None else None
-    asked = [
-        (images.images[rows], None if of_classes is None else of_classes[rows])
-        for rows in (drawn(images.train, SEEN), drawn(held_out, SEEN))
-    ]
-    asked.append((pictures[:SEEN], None if labels is None else labels[:SEEN]))
+    real = images.images, images.labels if fake[1] is not None else None
+    asked = (
+        part(real, drawn(images.train, SEEN)),
+        part(real, drawn(held_out, SEEN)),
+        part(fake, slice(SEEN)),
+    )
     return gap(*(judged(network, *each, batch=int(cfg.train.batch_size)) for each in asked))
+
+
+def part(of: Labelled, rows: Tensor | slice) -> Labelled:
+    images, labels = of
+    return images[rows], None if labels is None else labels[rows]
 
 
 def gap(seen: Tensor, unseen: Tensor, fake: Tensor) -> float:
