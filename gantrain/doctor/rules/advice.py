@@ -27,6 +27,7 @@ ADVICE: dict[str, tuple[Advice, ...]] = {
     "GD005d": (r.STRIDED, r.LEAKY),
     "GD005e": (r.ALL_PICTURES, r.AUGMENTED, r.R1),
     "GD005f": (r.TANH,),
+    "GD005g": (*BOUND, r.SPECTRAL),
     "GD101": (r.NON_SATURATING, r.USUAL_RATES, *WEAKER_D),
     "GD102": (r.NON_SATURATING, r.USUAL_RATES, r.LEAST_SQUARES, *WEAKER_D),
     "GD103": (r.USUAL_GAME, *STRONGER_D),
