@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.testing import assert_close
 
 from benchmarks.doctorbench import cases, oracle, prescribe, records, table, verdict
 from benchmarks.doctorbench.crops import crops
@@ -48,7 +49,6 @@ def test_what_is_reported_was_not_tuned_on() -> None:
     assert len(held_out) >= 120
     known = {(c.data, c.seed) for c in CASES if c.set != "held_out"}
     assert not known & {(c.data, c.seed) for c in held_out}
-    # Of the emoji the second round has told that zeros mark their border, and no threshold.
     new = [c for c in held_out if c.data not in {data for data, _ in known}]
     assert len(new) >= 120
     assert {c.data for c in CASES} == set(oracle.REAL_SETS)
@@ -220,11 +220,18 @@ def test_a_discriminator_that_knows_its_pictures_is_told_apart() -> None:
         def forward(self, images: Tensor) -> Tensor:
             return images.mean((1, 2, 3))
 
+    class Echo(torch.nn.Module):
+        def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+            return labels.float()
+
     grey = torch.tensor([200] * 32 + [200] * 16 + [10] * 16 + [0] * 32, dtype=torch.uint8)
     pictures = grey.view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
     seen, unseen, fake = pictures.split(32)
     assert oracle.gap(*(oracle.judged(Mean(), each, batch=8) for each in (seen, unseen, fake))) == 0.5
     assert len(oracle.judged(Mean(), pictures[:30], batch=8)) == 24, "whole batches only"
+    labels = torch.arange(30)
+    asked = oracle.judged(Echo(), pictures[:30], labels, batch=8)
+    assert_close(asked, labels[:24].float())  # a conditional one is told the class of each
     few = oracle.drawn(torch.tensor([3, 7]), 5)
     assert sorted(few.unique().tolist()) == [3, 7]
     assert len(few) == 5

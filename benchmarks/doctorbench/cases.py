@@ -16,7 +16,8 @@ USUAL_PLACES = {
     "tune": ("fashion_mnist",),
     "first_round": ("crops", "digits"),
     "second_round": ("photos", "emoji_on_zeros"),
-    "held_out": ("scenes", "emoji"),
+    "third_round": ("scenes", "emoji"),
+    "held_out": ("wallpapers", "noto"),
 }
 SETS = tuple(USUAL_PLACES)
 

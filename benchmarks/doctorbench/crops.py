@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +62,11 @@ def of_scikit_learn() -> list[Tensor]:
     return [torch.from_numpy(image.copy()).permute(2, 0, 1) for image in load_sample_images().images]
 
 
-def of_mate_backgrounds() -> list[Tensor]:
-    """Flowers, drops, dunes, a garden: twelve, uint8, 3 x 427 x W."""
-    paths = sorted(Path("/usr/share/backgrounds/mate/nature").glob("*.jpg"))
+def of_debian(pattern: str, packages: str) -> list[Tensor]:
+    """Those of Debian's packages that match: uint8, 3 x 427 x W."""
+    paths = sorted(Path("/usr/share/backgrounds").glob(pattern))
     if not paths:
-        raise GantrainError("data.source", "its package is not installed", "apt-get install mate-backgrounds")
+        raise GantrainError("data.source", "its package is not installed", f"apt-get install {packages}")
     return opened(paths)
 
 
@@ -81,7 +82,8 @@ def of_scikit_image() -> list[Tensor]:
 SCENES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
 SOURCES: Mapping[str, Callable[[], list[Tensor]]] = {
     "scikit-learn": of_scikit_learn,
-    "mate-backgrounds": of_mate_backgrounds,
+    "mate-backgrounds": partial(of_debian, "mate/nature/*.jpg", "mate-backgrounds"),
+    "lomiri-wallpapers": partial(of_debian, "*_by_*.jpg", "lomiri-wallpapers-16.04 lomiri-wallpapers-20.04"),
     "scikit-image": of_scikit_image,
 }
 

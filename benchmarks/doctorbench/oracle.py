@@ -157,13 +157,18 @@ def measure(fake: Tensor, real: Real) -> dict[str, float]:
     }
 
 
-def read_samples(path: Path) -> Tensor:
-    """uint8 N x C x H x W from what `gantrain sample --format npz` writes."""
+Labelled = tuple[Tensor, Tensor | None]
+"""uint8 N x C x H x W; N labels, where the run knows classes."""
+
+
+def read_samples(path: Path) -> Labelled:
+    """What `gantrain sample --format npz` writes."""
     with np.load(path) as archive:
-        return torch.from_numpy(archive["images"]).permute(0, 3, 1, 2).contiguous()
+        images = torch.from_numpy(archive["images"]).permute(0, 3, 1, 2).contiguous()
+        return images, torch.from_numpy(archive["labels"]) if "labels" in archive else None
 
 
-def knows_by_heart(run: Path, fake: Tensor) -> float:
+def knows_by_heart(run: Path, fake: Labelled) -> float:
     """Share of the trained-on real pictures that D calls real, less that of pictures it has never seen.
 
     D is asked in batches of one kind and in training mode, as it was trained; its boundary is the middle
@@ -181,9 +186,18 @@ def knows_by_heart(run: Path, fake: Tensor) -> float:
     if images.labels is not None:  # of classes that D has never met it cannot know the pictures either
         met = torch.isin(images.labels[held_out], images.labels[images.train])
         held_out = held_out[met]
-    seen, unseen = (images.images[drawn(rows, SEEN)] for rows in (images.train, held_out))
-    batch = int(cfg.train.batch_size)
-    return gap(*(judged(network, pictures, batch) for pictures in (seen, unseen, fake[:SEEN])))
+    real = images.images, images.labels if fake[1] is not None else None
+    asked = (
+        part(real, drawn(images.train, SEEN)),
+        part(real, drawn(held_out, SEEN)),
+        part(fake, slice(SEEN)),
+    )
+    return gap(*(judged(network, *each, batch=int(cfg.train.batch_size)) for each in asked))
+
+
+def part(of: Labelled, rows: Tensor | slice) -> Labelled:
+    images, labels = of
+    return images[rows], None if labels is None else labels[rows]
 
 
 def gap(seen: Tensor, unseen: Tensor, fake: Tensor) -> float:
@@ -200,8 +214,11 @@ def drawn(rows: Tensor, count: int) -> Tensor:
 
 
 @torch.no_grad()
-def judged(network: nn.Module, images: Tensor, batch: int) -> Tensor:
+def judged(network: nn.Module, images: Tensor, labels: Tensor | None = None, *, batch: int) -> Tensor:
     """Logits in training mode, whole batches only: the last pictures of an odd number are left out."""
     network.train()
-    whole = len(images) // batch * batch
-    return torch.cat([network(to_signed(images[at : at + batch])) for at in range(0, whole, batch)])
+    logits = []
+    for at in range(0, len(images) // batch * batch, batch):
+        known = () if labels is None else (labels[at : at + batch],)
+        logits.append(network(to_signed(images[at : at + batch]), *known))
+    return torch.cat(logits)

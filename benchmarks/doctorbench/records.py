@@ -146,7 +146,7 @@ def measure_run(run: tuple[Path, str]) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         sample(str(directory), oracle.SAMPLES, format="npz", out=out)
     fake = oracle.read_samples(max(out.glob("samples-*.npz")))
-    numbers = oracle.measure(fake, oracle.real_set(data))
+    numbers = oracle.measure(fake[0], oracle.real_set(data))
     numbers["by_heart"] = oracle.knows_by_heart(directory, fake)
     content = {"version": oracle.VERSION, "numbers": rounded(numbers)}
     path = _numbers_path(directory)

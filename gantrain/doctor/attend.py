@@ -20,7 +20,7 @@ from gantrain.doctor.finding import Finding
 from gantrain.doctor.governor import TIERS, Governor
 from gantrain.doctor.report import Diagnosis, console_line, markdown, plain
 from gantrain.doctor.rules.rule import Examination, Facts, Null
-from gantrain.doctor.watch import WARM_UP_STEPS, Memory, Watch
+from gantrain.doctor.watch import FD_LASTS, WARM_UP_STEPS, Memory, Watch
 from gantrain.errors import NonFiniteError
 from gantrain.keys import flatten
 from gantrain.train.state import TrainingState
@@ -58,7 +58,7 @@ class Doctor:
         self.facts = facts_of(config) | (dict(reference.facts) if reference else {})
         self.nulls = {name: Null(*null) for name, null in reference.nulls.items()} if reference else {}
         self.watch = Watch(settings["params"], settings["ignore"])
-        self.memory = Memory(eyes.game.rules.loss.equilibrium)
+        self.memory = Memory(eyes.game.rules.loss.equilibrium, FD_LASTS * total)
         self.governor = Governor(settings["max_overhead"], config["runtime"]["deterministic"])
         self.history: list[dict[str, float]] = []
         self.window: dict[str, float] = {}  # the means of the last window of steps

@@ -212,6 +212,7 @@ class Watch:
 EARLY = (50, 200)  # steps by which a run's later gradients are judged
 FLAT_WINDOWS = 4
 FD_LOOKS, FD_FALL = 3, 0.05  # looks over which the distance has to fall, and by what share
+FD_LASTS = 0.2  # of the run, for which a distance is news
 FD_OF_THE_MEAN = 1.0  # fd_pca64 of one grey mean picture, since the reals' variance is its unit
 
 
@@ -219,10 +220,11 @@ class Memory:
     """What rules need to know of the past, derived from the signals of every examination; bounded in size.
 
     equilibrium: the loss's values (D, G) where D can do no better than chance; None if it has none.
+    lasts: steps for which a distance is news; G may have gone far since.
     """
 
-    def __init__(self, equilibrium: tuple[float, float] | None = None) -> None:
-        self.equilibrium = equilibrium
+    def __init__(self, equilibrium: tuple[float, float] | None = None, lasts: float = math.inf) -> None:
+        self.equilibrium, self.lasts = equilibrium, lasts
         self.early: list[tuple[int, float]] = []  # (step, grad_norm_g)
         self.usual: float | None = None  # their median, once they are over
         self.losses: list[tuple[int, float]] = []
@@ -234,9 +236,9 @@ class Memory:
 
         Derived: loss_d_ratio, loss_g_ratio (loss / its value at equilibrium), grad_norm_g_change (grad_norm_g
         / its median over steps 50 to 200), flatness (relative standard deviation of loss_d over the last four
-        windows), fd_latest and speckle_latest (fd_pca64 and speckle when they were last measured), fd_change
-        (fd_latest over the first of the last three looks), fd_improving (1.0 if fd_pca64 fell by 5 % or more
-        over the last three looks, to below that of the mean picture, else 0.0).
+        windows), fd_latest and speckle_latest (fd_pca64, if it is news, and speckle when they were last
+        measured), fd_change (the last fd_pca64 over the first of the last three looks), fd_improving (1.0 if
+        fd_pca64 fell by 5 % or more over the last three looks, to below that of the mean picture, else 0.0).
         """
         known = {name: value for name, value in signals.items() if not math.isnan(value)}
         return known | self._ratios(known) | self._change(step, known) | self._past(step, known)
@@ -275,7 +277,8 @@ class Memory:
         if not self.distances:
             return derived
         first, last = self.distances[0][1], self.distances[-1][1]
-        derived["fd_latest"] = last
+        if step - self.distances[-1][0] <= self.lasts:
+            derived["fd_latest"] = last
         if len(self.distances) > 1 and first:
             derived["fd_change"] = last / first
         if len(self.distances) == FD_LOOKS:

@@ -308,12 +308,13 @@ def test_a_cache_that_cannot_be_written(
 
 
 LOADS = """
-import logging, sys
+import logging, signal, sys
 from pathlib import Path
 from gantrain.console import log
 from gantrain.data.images import find_pictures
 from gantrain.data.kept import decoded_once
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 print("ready", flush=True)
 sys.stdin.readline()

@@ -420,6 +420,16 @@ def test_improvement_over_three_looks(distances: tuple[float, ...], improving: f
     assert memory.add(9, {"loss_d": 1.0})["fd_improving"] == improving, "known between the looks"
 
 
+def test_a_distance_is_news_for_a_while() -> None:
+    memory = Memory(lasts=100)
+    assert memory.add(300, {"fd_pca64": 0.8})["fd_latest"] == 0.8
+    assert memory.add(400, {"loss_d": 1.0})["fd_latest"] == 0.8
+    assert "fd_latest" not in memory.add(401, {"loss_d": 1.0})
+    assert memory.add(500, {"fd_pca64": 0.4})["fd_change"] == pytest.approx(0.5), (
+        "it is remembered all the same"
+    )
+
+
 def test_nearing_the_mean_picture_is_no_improvement() -> None:
     memory = Memory()
     for step, distance in enumerate((1.6, 1.4, 1.2)):

@@ -174,6 +174,35 @@ GD005F = Rule(
 )
 
 
+def boundless_critic(at: Examination, params: Params) -> Hit | None:
+    if not changes.is_unbounded(at.facts):
+        return None
+    return Hit(
+        "warning",
+        "nothing bounds the critic: loss=wgan has neither a penalty, nor clipping, nor spectral norm",
+    )
+
+
+GD005G = Rule(
+    id="GD005g",
+    title="A critic without bounds",
+    severities=("warning",),
+    tier="preflight",
+    requires=(
+        Requirement(
+            lambda at, params: at.facts.get("model.discriminator.norm") is not None,
+            "needs a discriminator whose norm is known",
+        ),
+    ),
+    test=boundless_critic,
+    exact=True,
+    why="The difference of a critic's means is a distance only while its slope is bounded (Arjovsky et al. "
+    "2017). Without a bound the critic grows as long as it trains, and G's gradient with it, however good "
+    "the pictures are for a while.",
+    remedies=remedies("GD005g"),
+)
+
+
 def blocky_from_birth(at: Examination, params: Params) -> Hit | None:
     value = at.get("untrained_phase_difference")
     if value <= params["difference"]:

@@ -9,7 +9,7 @@ from gantrain.doctor.rules.artefacts import GD301, GD302B, GD303, GD304
 from gantrain.doctor.rules.blowup import GD002
 from gantrain.doctor.rules.exact import GD001, GD003, GD004
 from gantrain.doctor.rules.game import GD101, GD102, GD103, GD104
-from gantrain.doctor.rules.lints import LINTS
+from gantrain.doctor.rules.lints import GD005G, LINTS
 from gantrain.doctor.rules.memorising import GD401, GD402
 from gantrain.doctor.rules.rule import Rule
 from gantrain.doctor.rules.variety import GD201, GD202, GD501
@@ -17,7 +17,7 @@ from gantrain.errors import GantrainError
 
 RULES: tuple[Rule, ...] = (
     *(GD001, GD003, GD004, GD401),
-    *(GD101, GD002, GD102, GD103),
+    *(GD101, GD002, GD005G, GD102, GD103),
     *(GD201, GD202, GD304, GD402, GD303, GD301),
     *(GD302B, GD104, GD501, *LINTS),
 )

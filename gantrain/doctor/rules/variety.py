@@ -21,32 +21,35 @@ OUT_OF = 256  # pictures, to put a share of their variety in words
 
 
 def collapsed(at: Examination, params: Params) -> Hit | None:
-    """Few kinds of pictures, or pairs that are nearly equal. (`variety` is a ratio of logarithms, so that it
-    means the same for data of few kinds and of many.)
+    """Few kinds of pictures, or rather few and all of them beside the real ones, or pairs that are nearly
+    equal. (`variety` is a ratio of logarithms, so that it means the same for data of few kinds and of many.)
     """
     variety, ratio, near = at.get("variety"), at.get("vendi_ratio"), at.get("near_pair_ratio")
     null, near_null = at.nulls["variety"], at.nulls["near_pair_ratio"]
-    bounds = {name: lowest(null, 1 - params[name]) for name in ("variety_warn", "variety_error")}
+    warn, error, doubt = (lowest(null, 1 - params[f"variety_{name}"]) for name in ("warn", "error", "doubt"))
     near_bound = lowest(near_null, 1 - params["near_warn"])
-    few = variety < bounds["variety_warn"]
-    if not few and near >= near_bound:
-        return None
-    if few:
+    elsewhere = warn <= variety < doubt and at.get("recall") < params["recall_min"]
+    if variety < warn or elsewhere:
         message = (
             f"the generator behaves as if it drew {max(1, round(ratio * OUT_OF))} distinct pictures out of "
             f"{OUT_OF} (Vendi ratio {ratio:.2f}, real {usual(at.nulls['vendi_ratio'])})"
         )
-    else:
+        if elsewhere:
+            message += f", and {percent(at.get('recall'))} of the real pictures lie among them"
+    elif near < near_bound:
         message = (
             f"the generator repeats itself: its nearest pairs of pictures are {near:.2f} times as far apart "
             f"as those of real ones (normal {usual(near_null)})"
         )
+    else:
+        return None
     evidence = (
-        against(at, "variety", bounds["variety_warn"]),
+        against(at, "variety", doubt if elsewhere else warn),
         against(at, "vendi_ratio"),
         against(at, "near_pair_ratio", near_bound),
+        *((against(at, "recall", params["recall_min"]),) if elsewhere else ()),
     )
-    return Hit("error" if variety < bounds["variety_error"] else "warning", message, evidence)
+    return Hit("error" if variety < error else "warning", message, evidence)
 
 
 GD201 = Rule(
@@ -55,7 +58,7 @@ GD201 = Rule(
     severities=("warning", "error"),
     tier="T2",
     needs=("variety", "vendi_ratio", "near_pair_ratio"),
-    uses=("fd_improving", "fd_change"),
+    uses=("fd_improving", "fd_change", "recall"),
     nulls=("variety", "vendi_ratio", "near_pair_ratio"),
     requires=(SETTLED,),
     thresholds={
@@ -63,6 +66,8 @@ GD201 = Rule(
             0.4, "variety: logarithm of the Vendi score of the fakes over that of the reals (1 is normal)"
         ),
         "variety_error": Threshold(0.25, "an error below it"),
+        "variety_doubt": Threshold(0.5, "a warning below it, where no real picture is like the fakes"),
+        "recall_min": Threshold(0.02, "share of real pictures that lie among the fakes, for that"),
         "near_warn": Threshold(0.2, "distance of the nearest pairs of fakes over that of the reals'"),
     },
     test=collapsed,
