@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gantrain import files
 from gantrain.config import LARGEST_SEED
 from gantrain.errors import GantrainError
 
@@ -20,11 +21,18 @@ def _resume(arguments: Arguments) -> None:
     resume(arguments.run, arguments.overrides)
 
 
+def _run_and_options(arguments: Arguments) -> tuple[str, dict[str, Any]]:
+    """RUN, or its best checkpoint, and all other arguments."""
+    options = dict(vars(arguments))
+    run = options.pop("run")
+    return str(files.best_checkpoint(run)) if options.pop("best") else run, options
+
+
 def _sample(arguments: Arguments) -> None:
     from gantrain.commands.sample import sample
 
-    options = {key: value for key, value in vars(arguments).items() if key not in ("command", "run")}
-    sample(arguments.run, **options)
+    run, options = _run_and_options(arguments)
+    sample(run, **options)
 
 
 def _inspect(arguments: Arguments) -> None:
@@ -36,8 +44,8 @@ def _inspect(arguments: Arguments) -> None:
 def _evaluate(arguments: Arguments) -> None:
     from gantrain.commands.evaluate import evaluate
 
-    options = {key: value for key, value in vars(arguments).items() if key not in ("command", "run")}
-    evaluate(arguments.run, **options)
+    run, options = _run_and_options(arguments)
+    evaluate(run, **options)
 
 
 def _compare(arguments: Arguments) -> None:
@@ -49,7 +57,8 @@ def _compare(arguments: Arguments) -> None:
 def _export(arguments: Arguments) -> None:
     from gantrain.commands.export import export
 
-    export(arguments.run, arguments.format, arguments.out, arguments.seed)
+    run, options = _run_and_options(arguments)
+    export(run, **options)
 
 
 def _doctor(arguments: Arguments) -> None:
@@ -86,6 +95,7 @@ _seed.__name__ = "whole number up to 2^62"
 RUN = (("run",), {"metavar": "RUN", "help": "a run directory, a checkpoint file, or `latest`"})
 
 
+BEST = (("--best",), {"action": "store_true", "help": "its best checkpoint by metrics.best, not the newest"})
 SEED = (("--seed",), {"type": _seed, "default": 0, "help": "same seed, same pictures (0)"})
 DEVICE = (("--device",), {"default": "auto", "help": "auto, cpu, cuda or mps"})
 CONFIG_DIR = (("--config-dir",), {"metavar": "DIR", "help": "a folder of options of your own"})
@@ -111,6 +121,7 @@ COMMANDS = {
         "draw pictures with RUN's averaged generator",
         (
             RUN,
+            BEST,
             (
                 ("-n", "--count"),
                 {"type": _count, "default": 64, "help": "how many pictures, or rows of a walk (64)"},
@@ -138,6 +149,7 @@ COMMANDS = {
         "how good RUN's pictures are, against the run's data",
         (
             RUN,
+            BEST,
             (("-n", "--count"), {"type": _count, "default": 10_000, "help": "how many to draw (10000)"}),
             (
                 ("--split",),
@@ -210,6 +222,7 @@ COMMANDS = {
         "RUN's averaged generator, for use without gantrain",
         (
             RUN,
+            BEST,
             (
                 ("--format",),
                 {

@@ -23,9 +23,9 @@ from gantrain.data.sources import LABELLED
 from gantrain.doctor.rules.registry import check_params
 from gantrain.errors import GantrainError
 from gantrain.keys import NETWORKS
+from gantrain.metrics.kinds import check_metric
 from gantrain.networks.init import INIT
 from gantrain.networks.layers import NORM, OUTPUT_RANGE
-from gantrain.quality import check_metric
 
 MIXING = {name for name, norm in NORM.items() if norm.mixes_samples}  # batch norm
 

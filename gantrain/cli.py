@@ -38,6 +38,7 @@ def _version() -> None:
 def _train() -> None:
     """Training is plain Hydra; `-m` calls the job once per combination, here or in a launcher's process."""
     failed: list[Exception] = []
+    trials: list[Exception] = []  # jobs of a sweep that failed in this process
 
     @hydra_main(version_base="1.3", config_path=config_dir(), config_name=CONFIG_NAME)
     def job(cfg: DictConfig) -> float | None:
@@ -46,6 +47,7 @@ def _train() -> None:
         except Exception as error:
             _forget_frames(error)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
+                trials.append(error)
                 raise  # the others still run; Hydra raises the first one when all are done
             failed.append(error)  # raised here, Hydra would print a line of its own about it
             return None
@@ -53,6 +55,8 @@ def _train() -> None:
     sys.argv[1:] = opened(sys.argv[1:])
     try:
         job()
+    except ValueError as error:  # a search of which no trial went well has nothing to call the best
+        raise (trials or [error])[0] from None
     finally:
         for told in sweeps.conclude():
             print(told)
@@ -80,12 +84,12 @@ def _train_once(cfg: DictConfig) -> float | None:
     try:
         if not in_sweep:
             check_skeleton(cfg)  # before torch is imported: this answer comes at once
+        if searching and not 0 < cfg.metrics.every <= cfg.train.steps:
+            reason = f"a search goes by what is measured within its {cfg.train.steps} steps"
+            raise GantrainError("metrics.every", reason, f"metrics.every={max(1, cfg.train.steps // 4)}")
         from gantrain.commands.train import train
 
-        badness = train(cfg, directory, Asked.of(hydra), in_sweep)
-        if searching and badness is None:
-            raise GantrainError("metrics.every", "a search has nothing to go by", "metrics.every=100, say")
-        return badness
+        return train(cfg, directory, Asked.of(hydra), in_sweep)
     except NonFiniteError:
         if not searching:
             raise

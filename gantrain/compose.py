@@ -68,6 +68,12 @@ class Asked:
         }
 
 
+def extended(typed: Sequence[str], added: Sequence[str]) -> list[str]:
+    """What was typed at first and at a resume: of one key the later value."""
+    keys = {override.partition("=")[0] for override in added}
+    return [*(o for o in typed if o.lstrip("+~").partition("=")[0] not in keys), *added]
+
+
 def composed(overrides: Sequence[str] = ()) -> DictConfig:
     """The configuration that the command line would give.
 

@@ -47,6 +47,12 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
+def refuse_folder(path: Path, key: str) -> None:
+    """Raises GantrainError(key) if the name of a file to write is that of a folder."""
+    if path.is_dir():
+        raise GantrainError(key, f"{path} is a folder", f"{key} {path / 'NAME'}: name the file")
+
+
 def update_summary(run: Path, **values: Any) -> None:
     """Changes the named entries of summary.json."""
     write_atomically(run / SUMMARY, json.dumps(read_summary(run) | values, indent=2) + "\n")
@@ -77,6 +83,12 @@ def drop_rows_after(path: Path, step: int) -> None:
         write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
 
 
+def keep_rows(path: Path, count: int) -> None:
+    """Drops all but the first `count` rows, and a last line that was cut off."""
+    if path.is_file():
+        write_atomically(path, "".join(json.dumps(row) + "\n" for row in read_rows(path)[:count]))
+
+
 def append_row(path: Path, row: dict[str, Any]) -> None:
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
@@ -96,6 +108,24 @@ def find_run(name: str) -> tuple[Path, Path | None]:
             name, "no such run directory or checkpoint", "`latest`, or a directory under outputs/"
         )
     return _checked(path.resolve()), None
+
+
+def best_checkpoint(name: str) -> Path:
+    """The checkpoint that was best by metrics.best.
+
+    Raises:
+        GantrainError: no such run, or nothing was measured of it.
+    """
+    run, _ = find_run(name)
+    best = read_summary(run).get("best")
+    if best is None:
+        raise GantrainError(
+            "--best", f"{run} has measured nothing yet", "leave it out: the newest checkpoint"
+        )
+    path: Path = run / best["checkpoint"]
+    if not path.is_file():
+        raise GantrainError("--best", f"{path} is gone", "leave it out: the newest checkpoint")
+    return path
 
 
 def _checked(run: Path) -> Path:

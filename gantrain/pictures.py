@@ -13,10 +13,11 @@ from torch.nn import functional as F
 
 from gantrain.data.store import to_uint8
 from gantrain.networks.latent import Latent
+from gantrain.sizes import GRID_LINE
 from gantrain.train.ema import evaluating
 
 BLOCK = 64  # pictures are always drawn in blocks of this size: how many one asks for changes none of them
-LINE, GREY = 2, 128  # between the pictures of a grid: pixels, and their value
+GREY = 128  # of the lines between the pictures of a grid
 
 
 def latent_blocks(latent: Latent, count: int, seed: int, device: torch.device) -> Iterator[Tensor]:
@@ -82,10 +83,12 @@ def grid(images: Tensor, columns: int) -> Tensor:
     assert images.dtype == torch.uint8
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    tiles = F.pad(images.cpu(), (LINE, 0, LINE, 0), value=GREY)  # a line above and to the left of each
+    tiles = F.pad(
+        images.cpu(), (GRID_LINE, 0, GRID_LINE, 0), value=GREY
+    )  # a line above and to the left of each
     tiles = F.pad(tiles, (0,) * 7 + (rows * columns - len(images),), value=GREY)
     tiles = tiles.view(rows, columns, *tiles.shape[1:]).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
-    return F.pad(tiles, (0, LINE, 0, LINE), value=GREY)
+    return F.pad(tiles, (0, GRID_LINE, 0, GRID_LINE), value=GREY)
 
 
 def to_image(picture: Tensor) -> Image.Image:

@@ -71,9 +71,10 @@ def recording_failure(directory: Path, told: Mapping[str, Any] | None = None) ->
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(directory)
         known = of_the_file_system(error)
-        user_error = known is not None or isinstance(error, GantrainError | KeyboardInterrupt)
-        text = str(known or error) or "interrupted"
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit)  # SystemExit: a launcher requeues the job
+        user_error = known is not None or stopped or isinstance(error, GantrainError)
+        text = "interrupted" if stopped else str(known or error)
+        status = "interrupted" if stopped else "failed"
         with suppress(OSError):  # a full disk is often why we are here
             directory.mkdir(parents=True, exist_ok=True)
             files.update_summary(directory, **(told or {}), status=status, error=text)
@@ -116,9 +117,14 @@ class Stop:
 
 @contextmanager
 def graceful_stop() -> Iterator[Stop]:
-    """The first SIGINT or SIGTERM lets the step finish and the state be saved; a second one stops at once."""
+    """The first SIGINT or SIGTERM lets the step finish and the state be saved; a second one stops at once.
+
+    A SIGTERM that somebody handles already is left to them: submitit ignores it and has the job requeued.
+    """
     stop = Stop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {signal.SIGINT: signal.getsignal(signal.SIGINT)}
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        before[signal.SIGTERM] = signal.SIG_DFL
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.signal is not None:

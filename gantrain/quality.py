@@ -11,9 +11,8 @@ import torch
 from gantrain import files, pictures
 from gantrain.checkpoint import Checkpoints
 from gantrain.console import log
-from gantrain.errors import GantrainError
 from gantrain.metrics.evaluation import Measurement, evaluate
-from gantrain.metrics.kinds import KINDS, badness
+from gantrain.metrics.kinds import IN_TRAINING, badness
 from gantrain.metrics.reference import Reference
 from gantrain.metrics.stamps import Stamp, comparable
 from gantrain.networks.latent import Latent
@@ -21,18 +20,7 @@ from gantrain.tracking import Tracker
 from gantrain.train.state import TrainingState
 
 DIARY = "quality"  # its page in the state's diary
-IN_TRAINING = ("pca64", "rand")  # what needs no classifier
 MARGIN = 0.05  # by so much worse than the best before a run is past it: less is noise
-
-
-def check_metric(name: str, key: str = "metrics.best") -> None:
-    """Raises GantrainError(key) for a metric that is not measured while training."""
-    kind, _, space = name.partition("_")
-    if kind not in KINDS or space not in (*IN_TRAINING, "cls"):
-        choices = ", ".join(f"{kind}_rand" for kind in KINDS)
-        raise GantrainError(
-            key, f"no such metric: '{name}'", f"choose one: {choices}; or _pca64, _cls for _rand"
-        )
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""Which image sizes the networks reach: a small base, doubled k times. Shared by data and networks."""
+"""Which image sizes the networks reach: a small base, doubled k times. Shared by data, networks and pages."""
 
 from __future__ import annotations
 
 from gantrain.errors import GantrainError
 
 BASES = (4, 5, 6, 7)
+GRID_LINE = 2  # pixels between the tiles of a grid of pictures
 SMALLEST, LARGEST = 16, 256
 SIZES: dict[int, tuple[int, int]] = {
     base << doublings: (base, doublings)

@@ -29,21 +29,14 @@ def conclude() -> Iterator[str]:
         sweep = _begun.pop()
         if not sweep.is_dir():
             continue
+        from gantrain.commands.compare import write_page
         from gantrain.pages.records import runs_in
 
-        if runs_in(sweep):
-            yield _compare(sweep)
-
-
-def _compare(sweep: Path) -> str:
-    from gantrain.pages.html import compare_page
-    from gantrain.pages.ranking import compare
-    from gantrain.pages.records import records_of
-    from gantrain.pages.tables import as_text
-
-    comparison = compare(records_of([str(sweep)])[0])
-    files.write_atomically(sweep / files.COMPARISON, compare_page(comparison, title_of(sweep)))
-    return f"\n{as_text(comparison)}\n\ncompare: {sweep / files.COMPARISON}"
+        try:
+            if runs_in(sweep):
+                yield f"\n{write_page([str(sweep)])}"
+        except Exception as error:  # whatever it is: how the sweep itself ended matters more
+            yield f"gantrain: warning: {sweep / files.COMPARISON} was not written: {error}"
 
 
 def told_by_a_job(error: Exception) -> GantrainError | None:
@@ -57,7 +50,3 @@ def told_by_a_job(error: Exception) -> GantrainError | None:
         remedy = "the same command goes on from the last checkpoint if it names hydra.sweep.dir=DIR"
         return GantrainError("hydra/launcher", text.splitlines()[0], remedy)
     return None
-
-
-def title_of(sweep: Path) -> str:
-    return f"Sweep {'/'.join(sweep.resolve().parts[-2:])}"

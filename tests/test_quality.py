@@ -11,7 +11,7 @@ from small import Command
 
 from gantrain import checkpoint, files
 from gantrain.errors import GantrainError
-from gantrain.quality import badness, check_metric
+from gantrain.metrics.kinds import badness, check_metric
 
 SMALL = (
     *(

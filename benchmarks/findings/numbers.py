@@ -174,7 +174,7 @@ NUMBERS: dict[str, Number] = {
         "coverage_rand", "coverage", "share of the reals with a fake close by, random features", "higher"
     ),
     "vendi_rand": _evaluated(
-        "vendi_rand", "vendi_rand", "distinct pictures, fakes over reals, random features", "higher"
+        "vendi_rand", "vendi_rand", "distinct pictures, fakes over reals, random features", "near 1"
     ),
     "vendi_ratio": _closing(
         "vendi_ratio", "Vendi ratio", "distinct pictures, fakes over reals, of 64 pixel components", "higher"

@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.findings.claims import Claim, Part
 from gantrain import files
-from gantrain.pictures import LINE, columns_for
+from gantrain.pictures import columns_for
+from gantrain.sizes import GRID_LINE
 
 LARGEST = 120_000  # bytes
 SHAPES = ((4, 4), (4, 3), (4, 2), (3, 2), (2, 2))  # columns and rows of pictures of each option, best first
@@ -46,9 +47,9 @@ def last_samples(run: Path, shape: tuple[int, int]) -> Image.Image | None:
     if not grids:
         return None
     with Image.open(grids[-1]) as grid:
-        tile = (grid.width - LINE) // columns_for(SAMPLES)
+        tile = (grid.width - GRID_LINE) // columns_for(SAMPLES)
         columns, rows = shape
-        corner = grid.crop((0, 0, columns * tile + LINE, rows * tile + LINE))
+        corner = grid.crop((0, 0, columns * tile + GRID_LINE, rows * tile + GRID_LINE))
     return corner.resize((ENLARGED * corner.width, ENLARGED * corner.height), Image.Resampling.NEAREST)
 
 

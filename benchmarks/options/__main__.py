@@ -146,7 +146,7 @@ def speed(runs: Sequence[Record]) -> str:
 def said(runs: Sequence[Record]) -> str:
     complaint = Candidate((), tuple(runs), None).complaint
     if any(run.status == "failed" for run in runs):
-        return "stopped: not finite"
+        return "failed"
     return (
         f"[{complaint['rule']}](../rules/{complaint['rule'][:5]}.md) {complaint['title']}"
         if complaint

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,8 @@ def export(name: str, format: str = "onnx", out: Path | None = None, seed: int =
         GantrainError: no such run, a library that is missing, a network that cannot be traced, or an exported
             generator that draws other pictures.
     """
+    if out is not None:
+        files.refuse_folder(out, "--out")
     artist = Artist(name, "cpu")
     ending, write = WRITERS[format]
     path = out or artist.run / files.EXPORT / f"{artist.step:08d}" / f"generator{ending}"
@@ -46,15 +50,20 @@ def export(name: str, format: str = "onnx", out: Path | None = None, seed: int =
     inputs = inputs_of(artist, CHECKED, seed)
     facts = facts_of(artist)
     exported = traced(artist.network, inputs)
-    with quiet():
-        draw = write(exported, facts, path)
-        apart = farthest(artist.network, draw, inputs)
-    if not apart <= TOLERANCE:
-        path.unlink(missing_ok=True)
-        reason = (
-            f"the exported generator draws other pictures: up to {apart:.2g} apart, {TOLERANCE:g} is allowed"
-        )
-        raise GantrainError(f"--format {format}", reason, "another format, or tell us: it is a defect")
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as beside:
+        with quiet(), following("the exporter"):
+            draw = write(exported, facts, Path(beside) / path.name)
+            apart = farthest(artist.network, draw, inputs)
+        if not apart <= TOLERANCE:
+            reason = (
+                f"the exported generator draws other pictures: up to {apart:.2g} apart, "
+                f"{TOLERANCE:g} is allowed"
+            )
+            raise GantrainError(f"--format {format}", reason, "another format, or tell us: it is a defect")
+        for written in Path(
+            beside
+        ).iterdir():  # only now: an earlier export stays until there is a better one
+            written.replace(path.parent / written.name)
     megabytes = path.stat().st_size / 1e6
     print(f"{path}: {megabytes:.1f} MB, on {CHECKED:,} latents at most {apart:.1g} from PyTorch's")
     print("\n".join(f"  {key}: {value}" for key, value in facts.items()))
@@ -82,18 +91,27 @@ def facts_of(artist: Artist) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def following(who: str) -> Iterator[None]:
+    """Whatever `who` makes of a network of the user's own, in a line."""
+    try:
+        yield
+    except (GantrainError, OSError):
+        raise
+    except Exception as error:
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = f"{who} cannot follow this generator: {first}"
+        raise GantrainError(
+            "model.generator", reason, "see https://docs.pytorch.org/docs/stable/export.html"
+        ) from error
+
+
 def traced(network: nn.Module, inputs: Inputs) -> ExportedProgram:
     """As torch.export sees it, for any number of pictures at once."""
     batch = Dim("batch", min=1)
     shapes = tuple({0: batch} for _ in inputs)
-    try:
+    with following("torch.export"):
         return torch.export.export(network, tuple(x[:TRACED] for x in inputs), dynamic_shapes=shapes)
-    except Exception as error:  # whatever a network of the user's own makes of it
-        first = str(error).strip().splitlines()[0]
-        reason = f"torch.export cannot follow this generator: {first}"
-        raise GantrainError(
-            "model.generator", reason, "see https://docs.pytorch.org/docs/stable/export.html"
-        ) from error
 
 
 def farthest(network: nn.Module, draw: Callable[..., Tensor], inputs: Inputs) -> float:
@@ -116,7 +134,7 @@ def write_onnx(exported: ExportedProgram, facts: dict[str, Any], path: Path) -> 
         import onnxscript  # noqa: F401 - torch.onnx needs it
     except ImportError as error:
         raise GantrainError("--format onnx", f"needs {error.name}", INSTALL) from error
-    names = ["z", "labels"][: len(exported.example_inputs[0])]  # type: ignore[index]
+    names = ["z", "labels"][: len(exported.example_inputs[0])]
     program = torch.onnx.export(
         exported, dynamo=True, input_names=names, output_names=["images"], verbose=False
     )

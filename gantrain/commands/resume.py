@@ -32,7 +32,7 @@ def resume(name: str, overrides: Sequence[str]) -> None:
         )
     if start is not None:
         set_aside_after(start)
-    train(cfg, run)
+    train(cfg, run, added=overrides)
 
 
 def change(cfg: DictConfig, override: str) -> None:

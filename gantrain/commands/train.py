@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gantrain import __version__, build, checkpoint, checks, files, pictures, runtime
 from gantrain.checkpoint import Checkpoints
-from gantrain.compose import Asked
+from gantrain.compose import Asked, extended
 from gantrain.config import refuse, warnings
 from gantrain.console import log, speaking
 from gantrain.data.store import ImageSet
@@ -33,9 +34,15 @@ from gantrain.train.loop import Game, Observer, run
 from gantrain.train.state import TrainingState
 from gantrain.train.step import Players
 
+SAMPLED_FROM = 1  # seed of the latents of all grids, whatever the run's own: runs can be held side by side
+
 
 def train(
-    cfg: DictConfig, directory: Path, asked: Asked | None = None, in_sweep: bool = False
+    cfg: DictConfig,
+    directory: Path,
+    asked: Asked | None = None,
+    in_sweep: bool = False,
+    added: Sequence[str] = (),
 ) -> float | None:
     """Trains in `directory`, or goes on there if it already holds a checkpoint.
 
@@ -47,12 +54,13 @@ def train(
         directory: of the run; made only once the configuration has passed.
         asked: what the user typed; None: what the run was started with (a resume).
         in_sweep: a failure then leaves its log and status even before anything was trained.
+        added: what a resume changed, as typed.
 
     Raises:
         GantrainError: something the user can fix; nothing was harmed.
         Interrupted: after SIGINT or SIGTERM, once the checkpoint is written.
     """
-    told = asked.plain() if asked is not None else {}
+    told = asked.plain() if asked is not None else resumed(directory, added)
     with speaking(directory / files.LOG), recording_failure(directory, told) if in_sweep else nullcontext():
         cfg = checks.resolved(cfg)
         facts = checks.check(cfg, asked.keys if asked is not None else ())
@@ -84,6 +92,7 @@ def train_in(
         if state.step >= cfg.train.steps:
             log.info("already finished: %d steps are done; more with train.steps=N", state.step)
             return
+        (directory / files.REPORT).unlink(missing_ok=True)  # it told of the shorter run
     introduce(cfg, images, state.nets)
     log.info(
         "device: %s; %s%s",
@@ -102,9 +111,6 @@ def train_in(
     finally:
         write_report(directory)
     say_goodbye(directory, state)
-
-
-SAMPLED_FROM = 1  # seed of the latents of all grids, whatever the run's own: runs can be held side by side
 
 
 @dataclass(frozen=True)
@@ -183,6 +189,8 @@ def play(
             saved = who.checkpoints.save(state)
             if stop.requested and state.step < total:
                 who.keeper.write(state, "interrupted")
+                if who.doctor is not None:
+                    who.doctor.report("interrupted")
                 raise stop.interruption(
                     f"stopped after step {state.step}; go on with: gantrain resume {directory}", saved
                 )
@@ -248,9 +256,17 @@ def choices(cfg: DictConfig) -> dict[str, Any]:
 def write_report(directory: Path) -> None:
     """report.html, as the run stands."""
     record = Record(directory, directory.name)
-    with suppress(OSError):  # a full disk: the run has said so already
-        page = report_page(record, record.metric, verdict_of(directory))
+    try:
+        page = report_page(record, record.metric, verdict_of(record))
         files.write_atomically(directory / files.PAGE, page)
+    except Exception as error:
+        log.warning("%s was not written: %s", files.PAGE, error)
+
+
+def resumed(directory: Path, added: Sequence[str]) -> dict[str, Any]:
+    """What summary.json says of the command line after a resume: the command that does all in one."""
+    typed = files.read_summary(directory).get("overrides")
+    return {} if typed is None else {"overrides": extended(typed, added)}
 
 
 def how_bad(directory: Path) -> float | None:

@@ -63,6 +63,7 @@ class Doctor:
         self.history: list[dict[str, float]] = []
         self.window: dict[str, float] = {}  # the means of the last window of steps
         self.fakes: Tensor | None = None  # of the last look at pictures
+        self.written = dict.fromkeys((files.SIGNALS, files.FINDINGS), 0)  # rows
         self._recall()
 
     # ---- When ---------------------------------------------------------------------------------------------
@@ -135,8 +136,7 @@ class Doctor:
         known = self.memory.add(step, signals)
         if signals:
             self.history = [*self.history, {"step": float(step)} | known][-HISTORY:]
-            if not self.silent:
-                files.append_row(self.run / files.SIGNALS, {"step": step} | known)
+            self._write(files.SIGNALS, {"step": step} | known)
             if self.notebook is not None:
                 self.notebook.scalars("doctor", known, step)
         return Examination(step, self.total, known, self.nulls, {**self.facts, **(found or {})})
@@ -146,13 +146,18 @@ class Doctor:
             if finding["event"] != "ended":
                 finding["picture"] = self._show(finding)
                 self.watch.illustrate(finding["rule"], finding["picture"])
+            self._write(files.FINDINGS, dict(finding))
             if self.silent:
                 continue
-            files.append_row(self.run / files.FINDINGS, dict(finding))
             line = console_line(finding)
             (log.info if finding["event"] == "ended" or finding["severity"] == "info" else log.warning)(line)
             if self.notebook is not None:
                 self.notebook.note(f"doctor/{finding['rule']}", line, finding["step"])
+
+    def _write(self, name: str, row: Mapping[str, Any]) -> None:
+        if not self.silent:
+            files.append_row(self.run / name, dict(row))
+            self.written[name] += 1
 
     def _show(self, finding: Finding) -> str | None:
         """Draws the picture that shows it; gives its path in the run."""
@@ -210,16 +215,24 @@ class Doctor:
             "spent": dict(self.governor.spent),
             "cost": dict(self.governor.cost),
             "window": dict(self.window),
+            "written": dict(self.written),
         }
 
     def _recall(self) -> None:
-        """Goes on from the state's diary, and from the files as they were then."""
+        """Goes on from the state's diary, and from the files as they were then: what a killed run told after
+        its last checkpoint, and what the closing looks of a shorter one told, is found again or is over.
+        """
         page = self.eyes.state.diary.get(DIARY)
         if page is not None:
             self.watch.load_state_dict(page["watch"])
             self.memory.load_state_dict(page["memory"])
             self.governor.spent, self.governor.cost = dict(page["spent"]), dict(page["cost"])
             self.window = dict(page["window"])
+            before = {name: len(files.read_rows(self.run / name)) for name in self.written}
+            self.written = dict(page.get("written", before))  # older checkpoints do not say
+        for name, count in self.written.items():
+            if not self.silent:
+                files.keep_rows(self.run / name, count)
         rows = files.read_rows(self.run / files.SIGNALS)
         self.history = [row for row in rows if row["step"] <= self.eyes.state.step][-HISTORY:]
 

@@ -33,7 +33,8 @@ def index(rules: tuple[Rule, ...]) -> str:
     lines = [NOTE, "", "# What the doctor knows", ""]
     lines += [
         "Causes stand before their symptoms: the first of several findings is called the cause of the rest.",
-        "`doctor.ignore=[GD301]` leaves a rule out, `doctor.params.GD201.vendi_warn=0.4` moves a threshold.",
+        "`doctor.ignore=[GD301]` leaves a rule out, `doctor.params.GD201.variety_warn=0.2` moves a "
+        "threshold.",
         "",
         "| rule | what is wrong | severity | when it is looked at |",
         "|---|---|---|---|",

@@ -25,8 +25,6 @@ from gantrain.metrics.stamps import Stamp
 HALVINGS = 3
 DROPPED = 0.2  # of its share among the reals: a class with less is as good as missing
 
-"""The others (precision, recall, density, coverage, vendi) are best where the reals stand to each other."""
-
 
 class Measurement(NamedTuple):
     """A number, what real pictures give against real pictures, and how it was measured."""

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from gantrain.errors import GantrainError
+
 LOWER_IS_BETTER = ("fd", "kd", "swd")
 KINDS = (*LOWER_IS_BETTER, "precision", "recall", "density", "coverage", "vendi")
 NEAREST_ONE = ("density", "vendi")
+IN_TRAINING = ("pca64", "rand")  # spaces that are looked at while training: they need no classifier
+
+
+def check_metric(name: str, key: str = "metrics.best") -> None:
+    """Raises GantrainError(key) for a metric that is not measured while training."""
+    kind, _, space = name.partition("_")
+    if kind not in KINDS or space not in (*IN_TRAINING, "cls"):
+        choices = ", ".join(f"{kind}_rand" for kind in KINDS)
+        raise GantrainError(
+            key, f"no such metric: '{name}'", f"choose one: {choices}; or _pca64, _cls for _rand"
+        )
 
 
 def badness(name: str, value: float) -> float:

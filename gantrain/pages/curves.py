@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from gantrain.pages.records import Record
+from gantrain.pages.records import SHOWN_METRICS, Record
 
 POINTS = 240  # of a curve, at most: more than a screen shows
 DIGITS = 4  # significant ones
 
-Values = list[float | None]
+Line = tuple[list[int], list[float]]
+"""Steps, and the value at each."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,6 @@ LOGGED = (
     Topic("d_real", "D(x), D's belief in real pictures", "logged"),
     Topic("d_fake", "D(G(z)), its belief in fakes", "logged"),
 )
-METRICS = ("fd_rand", "fd_pca64", "coverage_rand", "vendi_rand")
 SIGNALS = (
     Topic("loss_d_ratio", "D's loss over that of guessing", "signals"),
     Topic("grad_norm_g", "Norm of G's gradient", "signals"),
@@ -45,20 +45,19 @@ SIGNALS = (
 
 def topics(metric: str) -> tuple[Topic, ...]:
     """The metric that ranks comes first."""
-    names = dict.fromkeys((metric, *METRICS))
+    names = dict.fromkeys((metric, *SHOWN_METRICS))
     return (*(Topic(name, name, "evaluations") for name in names), *LOGGED, *SIGNALS)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """steps: the axis. lines: name of a run -> a value a step, None where it has none."""
+    """lines: name of a run -> its own steps and values; the page joins them."""
 
     title: str
-    steps: list[int]
-    lines: dict[str, Values]
+    lines: dict[str, Line]
 
     def plain(self) -> dict[str, Any]:
-        return {"title": self.title, "steps": self.steps, "lines": self.lines}
+        return {"title": self.title, "lines": self.lines}
 
 
 def charts_of(records: Sequence[Record], metric: str) -> list[Chart]:
@@ -67,7 +66,8 @@ def charts_of(records: Sequence[Record], metric: str) -> list[Chart]:
     for topic in topics(metric):
         curves = {record.name: thinned(points(record, topic)) for record in records}
         if any(len(curve) > 1 for curve in curves.values()):
-            found.append(joined(topic.title, curves))
+            lines = {name: ([s for s, _ in curve], [v for _, v in curve]) for name, curve in curves.items()}
+            found.append(Chart(topic.title, lines))
     return found
 
 
@@ -97,14 +97,3 @@ def thinned(curve: Sequence[tuple[int, float]], most: int = POINTS) -> list[tupl
         kept.append(max(curve[start + 1 : end + 1], key=lambda point: abs(point[1] - kept[-1][1])))
     kept[-1] = curve[-1]
     return kept
-
-
-def joined(title: str, curves: dict[str, list[tuple[int, float]]]) -> Chart:
-    steps = sorted({step for curve in curves.values() for step, _ in curve})
-    lines = {name: _along(steps, curve) for name, curve in curves.items()}
-    return Chart(title, steps, lines)
-
-
-def _along(steps: Iterable[int], curve: Sequence[tuple[int, float]]) -> Values:
-    known = dict(curve)
-    return [known.get(step) for step in steps]

@@ -11,14 +11,18 @@ from pathlib import Path
 from PIL import Image
 
 from gantrain.pages.records import Record
+from gantrain.sizes import GRID_LINE
 
 MOMENTS = 10  # positions of the slider, at most
 BUDGET = 5_000_000  # bytes of all grids of a page together
 LEAST = 6_000  # bytes that a grid may have, however many there are
-QUALITIES = (90, 75, 60, 45)  # of WebP, best first
-LINE = 2  # pixels between the tiles of a grid, as pictures.grid draws them
+QUALITIES = (85, 50)  # of WebP, best first
+LONGEST = 16_383  # pixels of a side that WebP can hold
 FEWEST = 3  # tiles in a row that are kept of a grid that is too large
-REDUCED, NARROWEST = 0.75, 300  # a step by which an exhibit is made smaller, and the width it keeps
+REDUCED, NARROWEST = 0.85, 300  # the least by which a picture is made smaller; the width an exhibit keeps
+
+Shrink = Callable[[Image.Image, float], Image.Image | None]
+"""A picture and the share of its sides that would do -> a smaller one; None: it stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,12 @@ class Frame:
 class Film:
     """moments: steps. frames: name of a run -> its grid at each moment, the last one drawn by then.
 
-    real: pictures of the data, by the run that shows them.
+    reals: name of a data set -> its pictures.
     """
 
     moments: tuple[int, ...]
     frames: dict[str, list[Frame | None]]
-    real: Frame | None
+    reals: dict[str, Frame]
 
 
 def film_of(records: Sequence[Record], budget: int = BUDGET) -> Film:
@@ -61,9 +65,12 @@ def film_of(records: Sequence[Record], budget: int = BUDGET) -> Film:
         ]
         for record in records
     }
-    shown = next((record for record in records if record.real), None)
-    real = frame_of(shown.real, 0, each, _tile(shown)) if shown is not None and shown.real else None
-    return Film(moments, frames, real)
+    reals: dict[str, Frame] = {}
+    for record in records:
+        name = str(record.choices.get("data", "data"))
+        if name not in reals and record.real and (frame := frame_of(record.real, 0, each, _tile(record))):
+            reals[name] = frame
+    return Film(moments, frames, reals)
 
 
 def chosen_moments(steps: Iterable[int], most: int = MOMENTS) -> tuple[int, ...]:
@@ -81,19 +88,23 @@ def _by(record: Record, moment: int) -> int | None:
 
 def _tile(record: Record) -> int:
     """Pixels from one tile of the run's grids to the next."""
-    return int(record.config.get("facts.image_size") or 0) + LINE
+    return int(record.config.get("facts.image_size") or 0) + GRID_LINE
 
 
 def frame_of(path: Path, step: int, most: int, tile: int) -> Frame | None:
     """The grid as WebP of at most `most` bytes, if need be only its upper left part; None: not a picture.
 
-    Pixels are kept as they are: a grid made smaller would hide the patterns it should show.
+    Pixels are kept as they are: a grid made smaller would hide the patterns it should show. Only where three
+    pictures in a row are too many bytes is it made smaller all the same.
     """
 
-    def cut(image: Image.Image) -> Image.Image | None:
-        tiles = min(image.size) // tile if tile > LINE else 0
-        side = (tiles - 1) * tile + LINE
-        return image.crop((0, 0, min(image.width, side), min(image.height, side))) if tiles > FEWEST else None
+    def cut(image: Image.Image, share: float) -> Image.Image | None:
+        tiles = [side // tile if tile > GRID_LINE else 0 for side in image.size]
+        kept = [min(count, max(FEWEST, int(count * share))) for count in tiles]
+        if kept == tiles:
+            return _reduced(image, share)
+        width, height = (count * tile + GRID_LINE for count in kept)
+        return image.crop((0, 0, min(image.width, width), min(image.height, height)))
 
     return _within(most, path, step, cut)
 
@@ -101,27 +112,31 @@ def frame_of(path: Path, step: int, most: int, tile: int) -> Frame | None:
 def exhibit_of(path: Path, most: int) -> Frame | None:
     """The picture that shows a finding, if need be smaller: it is drawn large, with words."""
 
-    def reduced(image: Image.Image) -> Image.Image | None:
-        width, height = (round(REDUCED * side) for side in image.size)
-        return image.resize((width, height), Image.Resampling.LANCZOS) if width >= NARROWEST else None
+    def reduced(image: Image.Image, share: float) -> Image.Image | None:
+        return _reduced(image, max(share, NARROWEST / image.width)) if image.width > NARROWEST else None
 
     return _within(most, path, 0, reduced)
 
 
-def _within(
-    most: int, path: Path, step: int, smaller: Callable[[Image.Image], Image.Image | None]
-) -> Frame | None:
+def _reduced(image: Image.Image, share: float) -> Image.Image:
+    width, height = (max(1, round(share * side)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _within(most: int, path: Path, step: int, shrink: Shrink) -> Frame | None:
     try:
         with Image.open(path) as opened:
             image = opened.convert("RGB") if opened.mode not in ("L", "RGB") else opened.copy()
     except OSError:
         return None
+    if max(image.size) > LONGEST:
+        image = shrink(image, LONGEST / max(image.size)) or _reduced(image, LONGEST / max(image.size))
     while True:
         for quality in QUALITIES:
             data = _webp(image, quality)
             if len(data) <= most:
                 return _frame(image, step, data)
-        less = smaller(image)
+        less = shrink(image, min(REDUCED, (most / len(data)) ** 0.5))
         if less is None:
             return _frame(image, step, data)
         image = less

@@ -1,7 +1,7 @@
-"""report.html of a run and compare.html of several: one file each, that asks nothing of any network.
+"""report.html of a run and compare.html of several: one file each, that loads nothing from anywhere.
 
 jinja2 fills the page; uPlot (static/uPlot.js) draws the curves, since reading values off thousands of points
-is what a charting library is for; what stands still (main effects) is SVG that is written here.
+is what a charting library is for; what stands still (main effects) is placed by the style sheet.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from markupsafe import Markup
 from gantrain import __version__, files
 from gantrain.metrics.kinds import better
 from gantrain.pages.curves import charts_of
+from gantrain.pages.effects import drawn
 from gantrain.pages.film import Film, Frame, exhibit_of, film_of
-from gantrain.pages.ranking import Comparison, Effect
+from gantrain.pages.ranking import NAMED, Comparison
 from gantrain.pages.records import Record, Row
-from gantrain.pages.settings import SEED, value_of
-from gantrain.pages.tables import metrics_of, short_status_of, status_of
+from gantrain.pages.settings import SEED, Settings, shown, value_of
+from gantrain.pages.tables import metrics_of, rounded, short_status_of, status_of
 
 STATIC = Path(__file__).resolve().parent / "static"
-EXHIBITS = 1_200_000  # bytes of all pictures of findings together
+SHOWN = 1_200_000  # bytes of all pictures of findings together
 LEAST_EXHIBIT = 20_000
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#b8a800")
 """Okabe and Ito (2008): told apart by colour-blind readers as well; yellow and black fit for any ground."""
@@ -41,7 +42,7 @@ class Look:
     colour: str
     dash: list[int]
     rank: int | None
-    settings: tuple[tuple[str, str], ...]
+    settings: Settings
 
 
 def compare_page(comparison: Comparison, title: str) -> str:
@@ -75,7 +76,8 @@ def _page(template: str, comparison: Comparison, title: str) -> str:
             better=better,
             film=film,
             exhibits=exhibits_of(comparison.records),
-            drawn={effect.key: Markup(drawn(effect)) for effect in comparison.effects},
+            named=NAMED,
+            effects=[drawn(effect) for effect in comparison.effects],
             status_of=status_of,
             short_status_of=short_status_of,
             facts=facts_of(looks[0].record),
@@ -95,7 +97,7 @@ def environment() -> Environment:
     )
     found.globals["static"] = lambda name: Markup((STATIC / name).read_text(encoding="utf-8"))
     found.filters["number"] = lambda value: "" if value is None else f"{value:.3g}"
-    found.filters["whole"] = lambda value: "" if value is None else f"{value:,.0f}"
+    found.filters["whole"] = lambda value: "" if value is None else f"{rounded(value):,}"
     found.filters["code"] = in_code
     return found
 
@@ -117,24 +119,34 @@ def looks_of(comparison: Comparison) -> list[Look]:
             COLOURS[number % len(COLOURS)],
             DASHES[number // len(COLOURS) % len(DASHES)],
             number + 1 if record.name in comparison.measured else None,
-            tuple((key, value_of(record, key)) for key in comparison.keys),
+            tuple((shown(key), value_of(record, key)) for key in comparison.keys),
         )
         for number, record in enumerate(comparison.ranked)
     ]
 
 
 def plain_film(film: Film) -> Row:
-    """Every picture once, and where it is shown: `runs` has indices into `uris`, -1 for none."""
-    uris: dict[str, int] = {}
+    """Every picture once, with its size, and where it is shown: `runs` has indices into `frames`, or -1.
+
+    The last picture of every run stands in the page itself, and is not repeated here.
+    """
+    known: dict[str, int] = {}
+    told: list[tuple[str, int, int]] = []
+    in_page = {frames[-1].uri for frames in film.frames.values() if frames and frames[-1]}
 
     def index(frame: Frame | None) -> int:
-        return -1 if frame is None else uris.setdefault(frame.uri, len(uris))
+        if frame is None:
+            return -1
+        if frame.uri not in known:
+            known[frame.uri] = len(known)
+            told.append(("" if frame.uri in in_page else frame.uri, frame.width, frame.height))
+        return known[frame.uri]
 
     runs = {
         name: [[index(frame), 0 if frame is None else frame.step] for frame in frames]
         for name, frames in film.frames.items()
     }
-    return {"moments": list(film.moments), "runs": runs, "uris": list(uris)}
+    return {"moments": list(film.moments), "runs": runs, "frames": told}
 
 
 def exhibits_of(records: Sequence[Record]) -> dict[tuple[str, str], Frame]:
@@ -145,7 +157,7 @@ def exhibits_of(records: Sequence[Record]) -> dict[tuple[str, str], Frame]:
         for finding in record.findings
         if finding.get("picture") and (record.directory / finding["picture"]).is_file()
     ]
-    each = max(LEAST_EXHIBIT, EXHIBITS // max(1, len(wanted)))
+    each = max(LEAST_EXHIBIT, SHOWN // max(1, len(wanted)))
     frames = {
         (record.name, finding["rule"]): exhibit_of(record.directory / finding["picture"], each)
         for record, finding in wanted
@@ -153,47 +165,11 @@ def exhibits_of(records: Sequence[Record]) -> dict[tuple[str, str], Frame]:
     return {key: frame for key, frame in frames.items() if frame is not None}
 
 
-# ---- Main effects ------------------------------------------------------------------------------------------
-
-WIDTH, ROW, LABEL, RIGHT = 640, 30, 190, 130  # of a drawing: pixels of the whole, a line, names, numbers
-
-
-def drawn(effect: Effect) -> str:
-    """An SVG: a line an option, a dot a run, a bar from mean - sd to mean + sd."""
-    values = [value for spread in effect.options.values() for value in spread.values]
-    low, high = min(values), max(values)
-    span = (high - low) or abs(high) or 1.0
-    low, high = low - 0.05 * span, high + 0.05 * span
-
-    def x(value: float) -> float:
-        inside = min(max(value, low), high)
-        return LABEL + (WIDTH - LABEL - RIGHT) * (inside - low) / (high - low)
-
-    lines = []
-    for number, (option, spread) in enumerate(effect.options.items()):
-        y, mean, sd = ROW * number + ROW / 2, x(spread.mean), spread.sd or 0.0
-        left, right = x(spread.mean - sd), x(spread.mean + sd)
-        dots = "".join(f'<circle cx="{x(value):.1f}" cy="{y}" r="3.5"/>' for value in spread.values)
-        lines.append(
-            f'<line class="rule" x1="{LABEL}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
-            f'<line class="sd" x1="{left:.1f}" x2="{right:.1f}" y1="{y}" y2="{y}"/>'
-            f'<line class="mean" x1="{mean:.1f}" x2="{mean:.1f}" y1="{y - 9}" y2="{y + 9}"/>'
-            f"{dots}"
-            f'<text x="{LABEL - 10}" y="{y + 5}" text-anchor="end">{Markup.escape(option)}</text>'
-            f'<text x="{WIDTH - RIGHT + 10}" y="{y + 5}">{Markup.escape(str(spread))}</text>'
-        )
-    label = ", ".join(f"{option} {spread}" for option, spread in effect.options.items())
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {ROW * len(lines)}" role="img" aria-label="{Markup.escape(label)}">'
-        f"{''.join(lines)}</svg>"
-    )
-
-
-def verdict_of(run: Path) -> str:
-    """The doctor's, from report.md."""
-    path = run / files.REPORT
+def verdict_of(record: Record) -> str:
+    """The doctor's, from report.md; without one, how the run ended."""
+    path = record.directory / files.REPORT
     first: list[str] = path.read_text(encoding="utf-8").splitlines()[:1] if path.is_file() else []
-    return first[0].removeprefix("# ") if first else "Not judged"
+    return first[0].removeprefix("# ") if first else f"Not judged: {status_of(record)}"
 
 
 def facts_of(record: Record) -> dict[str, Any]:
@@ -204,7 +180,7 @@ def facts_of(record: Record) -> dict[str, Any]:
         "status": status_of(record),
         "steps": record.step,
         "seconds": summary.get("seconds"),
-        "images/s": record.images_per_second and round(record.images_per_second),
+        "images/s": record.images_per_second and rounded(record.images_per_second),
         "device": summary.get("device"),
         "precision": summary.get("precision"),
         "parameters of G": parameters.get("generator"),

@@ -15,6 +15,7 @@ from gantrain.pages.records import Record
 from gantrain.pages.settings import Settings, differing, settings_of, typed_as, value_of
 
 Row = dict[str, Any]
+NAMED = 4  # settings that a name may consist of
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,23 @@ class Spread:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One choice of settings, and its runs. `spread`: of the metric; None: none was measured alike."""
+    """One choice of settings, and its runs.
+
+    spread: of the metric; None: none was measured alike.
+    badness: of the same looks: by this it is ranked, lower is better.
+    """
 
     settings: Settings
     records: tuple[Record, ...]
     spread: Spread | None
+    badness: Spread | None
 
     @property
     def name(self) -> str:
+        """As typed; where so much differs that nobody would read it, by its first run."""
+        if len(self.settings) > NAMED:
+            more = f" (of {len(self.records)} runs)" if len(self.records) > 1 else ""
+            return f"{self.records[0].name}{more}"
         return typed_as(self.settings) or "these settings"
 
     @property
@@ -56,10 +66,15 @@ class Candidate:
     def complaint(self) -> Row | None:
         """The cause that most of its runs were told of."""
         causes = [record.primary for record in self.records if record.primary]
-        if 2 * len(causes) <= len(self.records):
+        counted = Counter(cause["rule"] for cause in causes).most_common(1)
+        if not counted or 2 * counted[0][1] <= len(self.records):
             return None
-        rule, _ = Counter(cause["rule"] for cause in causes).most_common(1)[0]
-        return next(cause for cause in causes if cause["rule"] == rule)
+        return next(cause for cause in causes if cause["rule"] == counted[0][0])
+
+    @property
+    def standing(self) -> tuple[bool, float]:
+        """Sorts: one of which runs failed comes after all that never did."""
+        return bool(self.failed), inf if self.badness is None else self.badness.mean
 
 
 @dataclass(frozen=True)
@@ -86,8 +101,14 @@ class Comparison:
 
     @cached_property
     def measured(self) -> dict[str, Row]:
-        """name of a run -> its look at the metric; only those measured as most of them were."""
-        looks = {record.name: look for record in self.records if (look := record.measured(self.metric))}
+        """name of a run -> its look at the metric; only those measured as most of them were. A run that
+        failed is not ranked by how good it was before.
+        """
+        looks = {
+            record.name: look
+            for record in self.records
+            if record.status != "failed" and (look := record.measured(self.metric))
+        }
         stamps = {name: tuple(sorted(look["stamp"].items())) for name, look in looks.items()}
         if not stamps:
             return {}
@@ -100,17 +121,20 @@ class Comparison:
         return [
             record.name
             for record in self.records
-            if record.name not in self.measured and record.measured(self.metric)
+            if record.status != "failed" and record.name not in self.measured and record.measured(self.metric)
         ]
 
     @cached_property
     def candidates(self) -> list[Candidate]:
-        """Best first; then those without a number."""
+        """Best first; then those of which runs failed; then those without a number."""
         groups: dict[Settings, list[Record]] = {}
         for record in self.records:
             groups.setdefault(settings_of(record, self.keys), []).append(record)
-        found = [Candidate(key, tuple(runs), self._spread(runs)) for key, runs in groups.items()]
-        return sorted(found, key=lambda candidate: self._badness(candidate.spread))
+        found = [
+            Candidate(key, tuple(runs), self._spread(runs), self._badness(runs))
+            for key, runs in groups.items()
+        ]
+        return sorted(found, key=lambda candidate: candidate.standing)
 
     @cached_property
     def ranked(self) -> list[Record]:
@@ -149,8 +173,9 @@ class Comparison:
         values = tuple(self.measured[run.name]["value"] for run in runs if run.name in self.measured)
         return Spread(values) if values else None
 
-    def _badness(self, spread: Spread | None) -> float:
-        return inf if spread is None else badness(self.metric, spread.mean)
+    def _badness(self, runs: Iterable[Record]) -> Spread | None:
+        spread = self._spread(runs)
+        return spread and Spread(tuple(badness(self.metric, value) for value in spread.values))
 
     # ---- In words ----------------------------------------------------------------------------------------
 
@@ -160,66 +185,77 @@ class Comparison:
         return " ".join(filter(None, (self._best(), self._worst(), self._lost())))
 
     def _judged(self) -> list[Candidate]:
-        return [candidate for candidate in self.candidates if candidate.spread is not None]
+        return [candidate for candidate in self.candidates if candidate.spread]
 
     def _best(self) -> str:
         judged = self._judged()
         if not judged:
             return f"No run has measured {self.metric} yet, so none is called better."
-        if len(judged) == 1:
-            return f"{_quoted(judged[0])}: {self.metric} {self._told(judged[0])}."
-        first, second = judged[:2]
-        on = f"{self.metric} ({better(self.metric)} is better)"
-        return f"{_quoted(first)} is best on {on}, {self._told(first)}{self._lead(first, second)}."
+        first, *others = judged
+        if not others:
+            return f"{_quoted(first)}: {self.metric} {_told(first)}."
+        on = f"on {self.metric} ({better(self.metric)} is better), {_told(first)}"
+        if any(len(candidate.records) > 1 for candidate in judged):
+            close = [other for other in others if not apart(first, other)]
+            if not close:
+                return f"{_quoted(first)} is best {on}."
+            more = f" and {len(close) - 1} more" if len(close) > 1 else ""
+            return f"{_quoted(first)} leads {on}; too close to call before {_with_number(close[0])}{more}."
+        next_one = f"next is {_with_number(others[0])} (more seeds would tell how much of it is chance)"
+        return f"{_quoted(first)} leads {on}; {next_one}."
 
     def _worst(self) -> str:
+        """Of three or more; of two, if something is known to be wrong with the other one."""
         judged = self._judged()
-        if len(judged) < 3 and not (len(judged) == 2 and judged[1].complaint):
+        complaint = judged[-1].complaint if judged else None
+        if len(judged) < (2 if complaint else 3):
             return ""
-        last = judged[-1]
-        complaint = last.complaint
-        reason = (
-            f": {complaint['title'][0].lower()}{complaint['title'][1:]} ({complaint['rule']})"
-            if complaint
-            else ""
-        )
-        return f"{_quoted(last)} is worst, {self._told(last)}{reason}."
+        last, word = judged[-1], "worst" if apart(judged[0], judged[-1]) else "last"
+        title = f"{complaint['title'][0].lower()}{complaint['title'][1:]}" if complaint else ""
+        reason = f": {title} ({complaint['rule']})" if complaint else ""
+        among = " of those that finished" if len(judged) < len(self.candidates) else ""
+        return f"{_quoted(last)} is {word}{among}, {_told(last)}{reason}."
 
     def _lost(self) -> str:
-        counted = Counter(record.status for record in self.records)
-        of = len(self.records)
-        words = [
-            f"{counted[status]} of {of} {'run' if of == 1 else 'runs'} {text}"
-            for status, text in (
-                ("failed", "failed"),
-                ("interrupted", "stopped early"),
-                ("running", "still going"),
-            )
-            if counted[status]
-        ]
+        of = f"{len(self.records)} {'run' if len(self.records) == 1 else 'runs'}"
+        words = []
+        for status, text in LOST:
+            lost = [record for record in self.records if record.status == status]
+            if lost:
+                names = [c.name for c in self.candidates if any(record in lost for record in c.records)]
+                which = (
+                    f" ({', '.join(f'`{name}`' for name in names)})"
+                    if 0 < len(names) < 4 and self.keys
+                    else ""
+                )
+                words.append(f"{len(lost)} of {of} {text}{which}")
         if self.unlike:
-            words.append(f"{len(self.unlike)} measured on other pictures and left out of the ranking")
+            words.append(f"{len(self.unlike)} measured otherwise and left out of the ranking")
         return f"{'; '.join(words)}." if words else ""
 
-    def _told(self, candidate: Candidate) -> str:
-        spread = candidate.spread
-        assert spread is not None
-        count = len(spread.values)
-        return f"{spread} over {count} seeds" if count > 1 else f"{spread} with one seed"
 
-    def _lead(self, first: Candidate, second: Candidate) -> str:
-        """Whether it is larger than what chance does among runs of one candidate: two standard errors of the
-        difference. A hint, not a test; of single runs nothing is known.
-        """
-        a, b = first.spread, second.spread
-        assert a is not None
-        assert b is not None
-        next_one = f"{_quoted(second)}, {self._told(second)}"
-        if a.sd is None or b.sd is None:
-            return f"; next is {next_one} (more seeds would tell how much of it is chance)"
-        lead = self._badness(b) - self._badness(a)
-        apart = lead > 2 * (a.sd**2 / len(a.values) + b.sd**2 / len(b.values)) ** 0.5
-        return "" if apart else f", too close to call before {next_one}"
+LOST = (("failed", "failed"), ("interrupted", "stopped early"), ("running", "not finished"))
+"""Status -> words. A run that was killed says "running" for good."""
+
+QUANTILES = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
+"""Student's t, 97.5 %, of 1 to 10 degrees of freedom; beyond that 2.2 is near enough."""
+
+
+def apart(a: Candidate, b: Candidate) -> bool:
+    """Whether `b` is worse than `a` by more than chance does among runs of one candidate: a two-sided t-test
+    at 5 % with the pooled variance. Where neither has a second run, nothing is known of chance: False. A
+    hint only: the best of many is lucky more often than that.
+    """
+    assert a.badness is not None
+    assert b.badness is not None
+    ours, theirs = a.badness.values, b.badness.values
+    freedom = len(ours) + len(theirs) - 2
+    if not freedom:
+        return False
+    squares = sum((value - spread.mean) ** 2 for spread in (a.badness, b.badness) for value in spread.values)
+    error = (squares / freedom * (1 / len(ours) + 1 / len(theirs))) ** 0.5
+    quantile = QUANTILES[min(freedom, len(QUANTILES)) - 1]
+    return bool(b.failed) > bool(a.failed) or b.badness.mean - a.badness.mean > quantile * error
 
 
 def compare(records: Sequence[Record], metric: str | None = None) -> Comparison:
@@ -230,3 +266,17 @@ def compare(records: Sequence[Record], metric: str | None = None) -> Comparison:
 
 def _quoted(candidate: Candidate) -> str:
     return f"`{candidate.name}`" if candidate.settings else "These settings"
+
+
+def _told(candidate: Candidate) -> str:
+    spread = candidate.spread
+    assert spread is not None
+    seeds = {record.seed for record in candidate.records}
+    count = len(spread.values)
+    what = "seeds" if len(seeds) == len(candidate.records) else "runs"
+    failed = f", {len(candidate.failed)} of {len(candidate.records)} failed" if candidate.failed else ""
+    return f"{spread} over {count} {what}{failed}" if count > 1 else f"{spread} with one {what[:-1]}{failed}"
+
+
+def _with_number(candidate: Candidate) -> str:
+    return f"{_quoted(candidate)}, {_told(candidate)}"

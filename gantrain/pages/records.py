@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gantrain import files
+from gantrain.doctor.rules.rule import SEVERITIES
 from gantrain.errors import GantrainError
 from gantrain.keys import flatten
 from gantrain.metrics.kinds import badness
@@ -23,6 +24,7 @@ from gantrain.metrics.kinds import badness
 Row = dict[str, Any]
 NOT_TYPED = ("hydra.", "hydra/")
 USUAL_METRIC = "fd_rand"
+SHOWN_METRICS = ("fd_rand", "fd_pca64", "coverage_rand", "vendi_rand")  # beside the one that ranks
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,10 @@ class Record:
 
     @cached_property
     def findings(self) -> list[Row]:
-        """What stands, worst first; the cause before its symptoms."""
+        """What stands: the cause, then its symptoms, worst first."""
         last = {row["rule"]: row for row in files.read_rows(self.directory / files.FINDINGS)}
         standing = [row for row in last.values() if row["state"] == "active"]
-        return sorted(standing, key=lambda row: (row["severity"] == "info", not row["primary"]))
+        return sorted(standing, key=lambda row: (not row["primary"], -SEVERITIES.index(row["severity"])))
 
     @cached_property
     def grids(self) -> dict[int, Path]:
@@ -116,10 +118,14 @@ class Record:
         return self.summary.get("choices") or {}
 
     @property
-    def command(self) -> str:
-        """Repeats the run."""
+    def command(self) -> str | None:
+        """Repeats the run; None of a run that does not say what was typed."""
+        if "overrides" not in self.summary:
+            return None
         folder = self.summary.get("config_dir")
-        return shlex.join(["gantrain", *(("--config-dir", folder) if folder else ()), *self.overrides])
+        own = ["--config-dir", folder] if folder else []
+        one = ["hydra.mode=RUN"] if any(o.lstrip("+").startswith("sweep=") for o in self.overrides) else []
+        return shlex.join(["gantrain", *own, *self.overrides, *one])  # a ready-made sweep would start anew
 
     @property
     def metric(self) -> str:
@@ -132,13 +138,22 @@ class Record:
         return next((finding for finding in self.findings if finding["primary"]), None)
 
     def measured(self, metric: str) -> Row | None:
-        """The metric at its best look: value, step, null_mean, stamp, ...; None if never measured."""
+        """The metric at its best look: value, step, null_mean, stamp, ...; None if never measured.
+
+        Looks that were made otherwise than the last one (a resume may change metrics.count) do not count.
+        """
         looks = [
             row["metrics"][metric] | {"step": row["step"]}
             for row in self.evaluations
             if metric in row["metrics"]
         ]
-        looks = [look for look in looks if look["value"] is not None and math.isfinite(look["value"])]
+        looks = [
+            look
+            for look in looks
+            if look["stamp"] == looks[-1]["stamp"]
+            and look["value"] is not None
+            and math.isfinite(look["value"])
+        ]
         return min(looks, key=lambda look: badness(metric, look["value"]), default=None)
 
     @property
@@ -156,31 +171,35 @@ def records_of(places: Sequence[str]) -> tuple[list[Record], Path | None]:
     Raises:
         GantrainError: nothing there, or a folder without runs.
     """
+    if len(places) > 1:  # SWEEP/* names files as well
+        places = [place for place in places if not Path(place).is_file() or place.endswith(".pt")]
     found = {place: _runs_at(place) for place in places}
     runs = list(dict.fromkeys(run for those in found.values() for run in those))
     records = [Record(run, name) for run, name in zip(runs, _short(runs), strict=True)]
-    return records, Path(places[0]).resolve() if len(places) == 1 and _is_sweep(places[0]) else None
+    return records, Path(places[0]).resolve() if len(places) == 1 and _is_sweep(Path(places[0])) else None
 
 
-def _is_sweep(place: str) -> bool:
-    return Path(place).is_dir() and not (Path(place) / files.CONFIG).is_file()
+def _is_sweep(folder: Path) -> bool:
+    return folder.is_dir() and not _is_run(folder)
+
+
+def _is_run(folder: Path) -> bool:
+    """Also one that was refused before it had a configuration."""
+    return (folder / files.CONFIG).is_file() or (folder / files.SUMMARY).is_file()
 
 
 def _runs_at(place: str) -> list[Path]:
-    if not _is_sweep(place):
-        return [files.find_run(place)[0].resolve()]
-    if runs := runs_in(Path(place)):
-        return runs
-    raise GantrainError(place, "there is no run in it", "name a sweep's folder, or runs")
+    folder = Path(place)
+    if _is_sweep(folder):
+        if runs := runs_in(folder):
+            return runs
+        raise GantrainError(place, "there is no run in it", "name a sweep's folder, or runs")
+    return [folder.resolve() if folder.is_dir() else files.find_run(place)[0].resolve()]
 
 
 def runs_in(sweep: Path) -> list[Path]:
     """The jobs of a sweep by number, also those that died before they had a configuration."""
-    found = [
-        path.resolve()
-        for path in sweep.iterdir()
-        if path.is_dir() and ((path / files.CONFIG).is_file() or (path / files.SUMMARY).is_file())
-    ]
+    found = [path.resolve() for path in sweep.iterdir() if path.is_dir() and _is_run(path)]
     return sorted(
         found,
         key=lambda path: (

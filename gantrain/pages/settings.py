@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from gantrain.keys import GROUPS, within
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from gantrain.keys import GROUPS, RESUMABLE, within
 from gantrain.pages.records import Record
 
 SEED = "seed"  # runs that differ by it alone are one choice, tried several times
-WITHOUT_EFFECT = ("tracking", "checkpoint", "doctor", "metrics", "runtime", "facts", "experiment", "sweep")
-"""Sections that cannot change what is trained; experiments and sweeps show in what they set."""
+WITHOUT_EFFECT = (*(key for key in RESUMABLE if not within(key, ["train"])), "facts", "sweep")
+"""What cannot change what is trained, and sections that are no choice of the user's."""
 
 TARGET = "._target_"
 
@@ -21,16 +25,24 @@ Settings = tuple[tuple[str, str], ...]
 def differing(records: Sequence[Record]) -> tuple[str, ...]:
     """The keys, or groups, that the runs do not agree on; first those that were typed.
 
-    A group that follows from a typed one (loss=wgan brings penalty=clip) is left out: it would tell nothing
-    more about which runs belong together.
+    Jobs of one sweep differ by what was typed and by nothing else: what a typed group brings along
+    (loss=wgan brings penalty=clip) is not told beside it. Of other runs everything is told, but for the
+    experiments they were, which show in what they set.
     """
+    swept = _one_sweep(records)
+    unsaid = (SEED, *WITHOUT_EFFECT, *(() if swept else ("experiment",)))
+    typed = [key for key in _typed(records) if not within(key, unsaid) and _varies(records, key)]
+    if swept and typed:
+        return tuple(typed)
     known = [record for record in records if record.config]
-    typed = [key for key in _typed(records) if key != SEED and not within(key, WITHOUT_EFFECT)]
-    chosen = [key for key in typed if _varies(records, key)]
-    for key in (*_groups(known), *_others(known)):
-        if key not in chosen and _varies(known, key) and not _follows(known, key, chosen):
-            chosen.append(key)
-    return tuple(chosen)
+    others = (key for key in (*_groups(known), *_others(known)) if _varies(known, key))
+    return tuple(dict.fromkeys((*typed, *others)))
+
+
+def _one_sweep(records: Sequence[Record]) -> bool:
+    """Hydra numbers a sweep's jobs, and gantrain gives single runs other names."""
+    parents = {record.directory.parent for record in records}
+    return len(parents) == 1 and all(record.directory.name.isdecimal() for record in records)
 
 
 def settings_of(record: Record, keys: Sequence[str]) -> Settings:
@@ -45,7 +57,7 @@ def value_of(record: Record, key: str) -> str:
         return str(record.choices[key])
     typed = _typed([record])
     if key in typed and (key not in record.config or key in GROUPS):
-        return typed[key]
+        return typed[key] if key in GROUPS else _as_written(typed[key])
     return written(record.config[key]) if key in record.config else "-" if record.config else "?"
 
 
@@ -60,9 +72,22 @@ def written(value: Any) -> str:
     return str(value)
 
 
+def _as_written(text: str) -> str:
+    """What was typed, as the configuration would hold it: "1e-4" and "0.0001" are one value."""
+    try:
+        return written(OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))["value"])  # type: ignore[index,call-overload]
+    except (OmegaConfBaseException, YAMLError):
+        return text
+
+
+def shown(key: str) -> str:
+    """A key as a reader knows it: "loss._target_" is "loss"."""
+    return key.removesuffix(TARGET)
+
+
 def typed_as(settings: Settings) -> str:
     """ "loss=hinge optim=ttur" """
-    return " ".join(f"{key.removesuffix(TARGET)}={value}" for key, value in settings)
+    return " ".join(f"{shown(key)}={value}" for key, value in settings)
 
 
 def _typed(records: Sequence[Record]) -> dict[str, str]:
@@ -73,7 +98,7 @@ def _typed(records: Sequence[Record]) -> dict[str, str]:
 
 def _groups(records: Sequence[Record]) -> list[str]:
     found = dict.fromkeys(group for record in records for group in record.choices)
-    return [group for group in found if group in GROUPS and not within(group, WITHOUT_EFFECT)]
+    return [group for group in found if group in GROUPS and not within(group, ("experiment", "sweep"))]
 
 
 def _others(records: Sequence[Record]) -> list[str]:
@@ -89,11 +114,3 @@ def _owned(records: Sequence[Record]) -> tuple[str, ...]:
 
 def _varies(records: Sequence[Record], key: str) -> bool:
     return len({value_of(record, key) for record in records}) > 1
-
-
-def _follows(records: Sequence[Record], key: str, chosen: Sequence[str]) -> bool:
-    """Whether runs that agree on `chosen` agree on `key`."""
-    seen: Mapping[Settings, set[str]] = {}
-    for record in records:
-        seen.setdefault(settings_of(record, chosen), set()).add(value_of(record, key))  # type: ignore[attr-defined]
-    return all(len(values) == 1 for values in seen.values())

@@ -8,16 +8,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gantrain.pages.ranking import Comparison
-from gantrain.pages.records import Record
-from gantrain.pages.settings import SEED, value_of
+from gantrain.pages.records import SHOWN_METRICS, Record
+from gantrain.pages.settings import SEED, shown, value_of
 
 Cell = str | int | float | None
-SHOWN_METRICS = ("fd_rand", "fd_pca64", "coverage_rand", "vendi_rand")
 
 
 def header(comparison: Comparison) -> list[str]:
     metrics = metrics_of(comparison)
-    return ["rank", "run", *comparison.keys, SEED, *metrics, "findings", "seconds", "images/s", "status"]
+    return [
+        "rank",
+        "run",
+        *map(shown, comparison.keys),
+        SEED,
+        *metrics,
+        "findings",
+        "seconds",
+        "images/s",
+        "status",
+    ]
 
 
 def metrics_of(comparison: Comparison) -> list[str]:
@@ -40,8 +49,8 @@ def rows(comparison: Comparison) -> list[list[Cell]]:
                 record.seed,
                 *values,
                 findings_of(record),
-                _rounded(record.summary.get("seconds")),
-                _rounded(record.images_per_second),
+                rounded(record.summary.get("seconds")),
+                rounded(record.images_per_second),
                 status_of(record),
             ]
         )
@@ -78,7 +87,7 @@ def as_markdown(comparison: Comparison) -> str:
     lines = [comparison.verdict, "", _line(header(comparison)), "|" + "---|" * len(header(comparison))]
     lines += [_line([_escaped(_text(cell)) for cell in row]) for row in rows(comparison)]
     for effect in comparison.effects:
-        lines += ["", f"| {effect.key} | {comparison.metric} | runs |", "|---|---|---|"]
+        lines += ["", f"| {shown(effect.key)} | {comparison.metric} | runs |", "|---|---|---|"]
         lines += [
             f"| {_escaped(option)} | {spread} | {len(spread.values)} |"
             for option, spread in effect.options.items()
@@ -105,11 +114,12 @@ FORMATS: dict[str, Callable[[Comparison], str]] = {"md": as_markdown, "csv": as_
 
 def _value(record: Record, metric: str) -> float | None:
     look = record.measured(metric)
-    return None if look is None else float(f"{look['value']:.4g}")
+    return None if look is None else float(f"{look['value']:.6g}")
 
 
-def _rounded(value: Any) -> float | None:
-    return None if value is None else float(f"{value:.4g}")
+def rounded(value: Any) -> float | None:
+    """Seconds, or pictures a second: whole from 100 on, else three digits."""
+    return None if value is None else round(value) if value >= 100 else float(f"{value:.3g}")
 
 
 def _text(cell: Cell) -> str:

@@ -66,6 +66,38 @@ def test_runs_by_name(gantrain: Command) -> None:
     assert told.out.count("finished") == 2, "a folder of runs brings all of them, and none twice"
 
 
+def test_a_refused_job_can_be_named(gantrain: Command) -> None:
+    """It left a summary and no configuration; SWEEP/* also names files."""
+    gantrain("-m", "optim.lr_d=-1,1e-4", *QUICK)
+    places = sorted(str(path) for path in the_sweep().iterdir())
+    told = gantrain("compare", *places, "--format", "md", "--out", "page.html")
+    assert told.code == 0, told.err
+    assert "failed: optim.lr_d: must be above 0" in told.out
+    assert "1 of 2 runs failed (`optim.lr_d=-1`)" in told.out
+
+
+def test_a_page_that_fails_takes_nothing_with_it(gantrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> str:
+        raise ValueError("too wide")
+
+    monkeypatch.setattr("gantrain.commands.train.report_page", fails)
+    monkeypatch.setattr("gantrain.commands.compare.compare_page", fails)
+    done = gantrain("-m", "loss=bce,hinge", *QUICK)
+    assert done.code == 0
+    assert "report.html was not written: too wide" in done.err
+    assert "compare.html was not written: too wide" in done.out
+
+
+def test_the_best_checkpoint_is_taken_if_asked_for(gantrain: Command) -> None:
+    assert gantrain("hydra.run.dir=run", *QUICK, "checkpoint.every=2").code == 0
+    summary = json.loads(Path("run", files.SUMMARY).read_text())
+    summary["best"]["checkpoint"] = "checkpoints/00000002.pt"
+    Path("run", files.SUMMARY).write_text(json.dumps(summary))
+    for best, step in (([], 4), (["--best"], 2)):
+        told = gantrain("evaluate", "run", "-n", "20", "--json", *best)
+        assert json.loads(told.out)["step"] == step, told.err
+
+
 def test_a_run_shows_what_it_learns_from(gantrain: Command) -> None:
     """The first pictures of the data, in a grid as wide as those of the samples."""
     assert gantrain("hydra.run.dir=run", *QUICK).code == 0
@@ -79,6 +111,7 @@ def test_a_run_shows_what_it_learns_from(gantrain: Command) -> None:
     [
         (("nowhere",), "nowhere: no such run directory or checkpoint"),
         (("empty",), "empty: there is no run in it"),
+        (("run", "--out", "empty"), "--out: empty is a folder"),
         (("run", "--metric", "fid"), "--metric: no such metric: 'fid'"),
         (("run", "--metric", "swd_cls"), "--metric: none of the runs has measured swd_cls"),
         ((), "the following arguments are required"),

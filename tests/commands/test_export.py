@@ -105,6 +105,8 @@ def test_the_examples_run_without_gantrain(gantrain: Command, run: Path, format:
     [
         (("nowhere",), "nowhere: no such run directory or checkpoint"),
         (("run", "--format", "tflite"), "invalid choice: 'tflite'"),
+        (("run", "--out", "run"), "--out: run is a folder"),
+        (("run", "--best"), "--best: "),
     ],
 )
 def test_what_cannot_be_exported(
@@ -113,6 +115,20 @@ def test_what_cannot_be_exported(
     told = gantrain("export", *arguments)
     assert told.code == 2
     assert reason in told.err
+
+
+def test_what_was_exported_before_stays_until_there_is_better(
+    gantrain: Command, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path.cwd())
+    assert gantrain("export", "run", "--format", "safetensors", "--out", "kept.safetensors").code == 0
+    before = Path("kept.safetensors").read_bytes(), Path("kept.py").read_bytes()
+    monkeypatch.setattr("gantrain.commands.export.TOLERANCE", -1.0)
+    told = gantrain("export", "run", "--format", "safetensors", "--out", "kept.safetensors", "--seed", "1")
+    assert told.code == 2
+    assert "the exported generator draws other pictures" in told.err
+    assert (Path("kept.safetensors").read_bytes(), Path("kept.py").read_bytes()) == before
+    assert not list(Path().glob(".export-*"))
 
 
 def test_a_library_that_is_missing_is_named(

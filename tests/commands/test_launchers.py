@@ -70,12 +70,22 @@ def test_a_search_minimises_what_a_run_gives(gantrain: Command) -> None:
 
 def test_a_search_needs_something_to_go_by(gantrain: Command) -> None:
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    searched = ("-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=1", "optim.lr_d=interval(1e-4,1e-3)")
+    for every in (0, 5):
+        done = gantrain(*searched, *QUICK, f"metrics.every={every}")
+        assert done.code == 2
+        assert "metrics.every: a search goes by what is measured within its 4 steps" in done.err
+    assert not Path("sweep/0", files.CHECKPOINTS).exists(), "no trial was trained in vain"
+
+
+def test_a_search_of_which_no_trial_went_well_says_why(gantrain: Command) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     done = gantrain(
-        *("-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=1", "optim.lr_d=interval(1e-4,1e-3)", *QUICK),
-        "metrics.every=0",
+        "+sweep=search_rates", "hydra.sweeper.n_trials=2", "data=folder", "data.root=nowhere", *QUICK
     )
-    assert done.code != 0
-    assert "metrics.every: a search has nothing to go by" in done.err + done.out
+    assert done.code == 2
+    assert "data.root" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_a_job_that_was_killed_goes_on_in_its_directory(

@@ -16,6 +16,7 @@ from small import TINY, Command
 
 from gantrain import checkpoint, files
 from gantrain.keys import flatten
+from gantrain.process import graceful_stop
 
 Process = Callable[..., subprocess.Popen[str]]
 
@@ -155,3 +156,38 @@ def test_looking_does_not_change_training(gantrain: Command, tmp_path: Path) -> 
     assert gantrain(*common, "hydra.run.dir=seldom", "tracking.samples_every=100").code == 0
     assert gantrain(*common, "hydra.run.dir=often", "tracking.samples_every=1").code == 0
     assert_same_state(tmp_path / "seldom", tmp_path / "often")
+
+
+def test_the_summary_repeats_what_was_resumed_with(gantrain: Command) -> None:
+    assert gantrain("loss=hinge", "train.steps=2", "hydra.run.dir=run", *TINY[1:]).code == 0
+    assert gantrain("resume", "run", "train.steps=3", "tracking.every=1").code == 0
+    typed = json.loads(Path("run", files.SUMMARY).read_text())["overrides"]
+    assert typed[0] == "loss=hinge"
+    assert typed[-2:] == ["train.steps=3", "tracking.every=1"]
+    assert [o for o in typed if o.startswith("train.steps=")] == ["train.steps=3"]
+
+
+def test_findings_after_the_checkpoint_are_told_once(gantrain: Command) -> None:
+    """A killed run's later rows, and a line that it did not finish, go; what was known stays."""
+    common = ("schedule=entangled", "model.width=4", "train.batch_size=8", "train.steps=80", "loss=hinge")
+    kept = ("checkpoint.every=40", "checkpoint.keep=9", "metrics.every=0", "runtime.deterministic=true")
+    assert gantrain(*common, *kept, "hydra.run.dir=run").code == 0
+    before = {name: files.read_rows(Path("run", name)) for name in (files.FINDINGS, files.SIGNALS)}
+    assert before[files.FINDINGS]
+    assert {row["step"] for row in before[files.SIGNALS]} >= {25, 75}
+    with open(Path("run", files.SIGNALS), "a") as file:
+        file.write('{"step": 99, "cut')
+    assert gantrain("resume", "run/checkpoints/00000040.pt").code == 0
+    assert {name: files.read_rows(Path("run", name)) for name in before} == before
+
+
+def test_a_handled_sigterm_is_left_alone() -> None:
+    """submitit ignores it, and has the job requeued."""
+    seen: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+    try:
+        with graceful_stop() as stop:
+            signal.raise_signal(signal.SIGTERM)
+        assert (seen, stop.requested) == ([signal.SIGTERM], False)
+    finally:
+        signal.signal(signal.SIGTERM, before)

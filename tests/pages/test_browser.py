@@ -50,6 +50,14 @@ addEventListener("load", () => setTimeout(() => {
     seen.moved = frame() !== last;
     input(slider, slider.max);
     seen.back = frame() === last;
+    const image = one('figure[data-run="1"] img.frame');
+    seen.size = [image.width > 0, image.naturalWidth === 242];
+    seen.spoken = slider.getAttribute("aria-valuetext");
+    one('figure[data-run="1"] .enlarge').click();
+    const large = one("#large");
+    seen.large = [large.open, large.querySelector("img").width % 242, large.textContent.includes("loss=bce")];
+    large.querySelector("form button").click();
+    seen.closed = !large.open;
 
     tick(one('input.shown[data-run="0"]'), false);
     seen.figure = one('figure[data-run="0"]').hidden;
@@ -62,6 +70,7 @@ addEventListener("load", () => setTimeout(() => {
     const chart = one(".chart");
     chart.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
     seen.keyed = chart.querySelector(".tip").textContent;
+    seen.read = one("#read").textContent;
     const over = chart.querySelector(".u-over"), box = over.getBoundingClientRect();
     const at = { bubbles: true, clientX: box.right - 1, clientY: box.top + 20 };
     over.dispatchEvent(new MouseEvent("mouseenter", at));
@@ -135,6 +144,13 @@ def test_the_slider_moves_through_training(seen: dict) -> None:
     assert seen["back"]
 
 
+def test_a_click_enlarges_by_whole_pixels(seen: dict) -> None:
+    assert seen["size"] == [True, True]
+    assert seen["spoken"] == "step 20"
+    assert seen["large"] == [True, 0, True]
+    assert seen["closed"]
+
+
 def test_a_box_takes_its_run_out(seen: dict) -> None:
     assert seen["figure"]
     assert seen["row"] == "off"
@@ -146,6 +162,7 @@ def test_curves_tell_their_values(seen: dict) -> None:
     assert seen["charts"] == 5
     assert seen["keyed"].startswith("step 10")
     assert "1: 0.9" in seen["keyed"]
+    assert seen["read"].startswith("step 10; ")
     assert seen["hovered"].startswith("step 20")
     assert "1: 0.1" in seen["hovered"]
 

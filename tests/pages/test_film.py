@@ -11,8 +11,9 @@ import pytest
 from made import make_run, sweep
 from PIL import Image
 
-from gantrain.pages.film import BUDGET, LINE, chosen_moments, film_of, frame_of
+from gantrain.pages.film import BUDGET, chosen_moments, film_of, frame_of
 from gantrain.pages.records import Record
+from gantrain.sizes import GRID_LINE
 
 
 def test_moments_are_spread_evenly() -> None:
@@ -43,11 +44,11 @@ def test_pixels_stay_where_they_are(tmp_path: Path) -> None:
 
 def test_a_grid_too_large_is_cut_between_its_pictures(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run", tiles=12, pictures=1) / "samples" / "00000020.png"
-    frame = frame_of(path, 20, 20_000, 28 + LINE)
+    frame = frame_of(path, 20, 20_000, 28 + GRID_LINE)
     assert frame is not None
     assert len(frame.uri) < 1.4 * 20_000
-    assert frame.width < 12 * 30 + LINE
-    assert (frame.width - LINE) % 30 == 0
+    assert frame.width < 12 * 30 + GRID_LINE
+    assert (frame.width - GRID_LINE) % 30 == 0
 
 
 @pytest.mark.parametrize("count", [1, 24])

@@ -50,12 +50,11 @@ def test_nothing_comes_from_elsewhere(tmp_path: Path) -> None:
 
 
 def test_a_large_sweep_stays_under_ten_megabytes(tmp_path: Path) -> None:
-    """24 runs of ten grids of noise, each with the picture of a finding."""
-    runs = []
-    for n in range(24):
-        run = {"seed": n, "pictures": 10, "findings": [CHECKERBOARD | {"picture": "findings/GD301.png"}]}
-        runs.append(run)
-    records = sweep(tmp_path, *runs)
+    """24 runs of ten grids of noise, 400 rows of curves, each with the picture of a finding."""
+    found = [CHECKERBOARD | {"picture": "findings/GD301.png"}]
+    records = sweep(
+        tmp_path, *({"seed": n, "pictures": 10, "findings": found, "rows": 400} for n in range(24))
+    )
     for record in records:
         (record.directory / files.EXHIBITS).mkdir()
         Image.open(record.grids[20]).resize((900, 700)).save(record.directory / files.EXHIBITS / "GD301.png")
@@ -79,12 +78,15 @@ def test_names_cannot_break_out(tmp_path: Path) -> None:
 
 
 def test_every_picture_travels_once(tmp_path: Path) -> None:
-    data = data_of(
-        compare_page(compare(sweep(tmp_path, {"pictures": 2}, {"seed": 1, "pictures": 2})), "Sweep")
+    page = compare_page(compare(sweep(tmp_path, {"pictures": 2}, {"seed": 1, "pictures": 2})), "Sweep")
+    film = data_of(page)["film"]
+    assert page.count("data:image/webp") == 4
+    assert film["runs"]["1"] == [[2, 10], [3, 20]]
+    assert [bool(uri) for uri, _, _ in film["frames"]] == [True, False, True, False], (
+        "the last stand in the page"
     )
-    assert len(data["film"]["uris"]) == 4
-    assert data["film"]["runs"]["1"] == [[2, 10], [3, 20]]
-    assert data["film"]["moments"] == [10, 20]
+    assert {tuple(size) for _, *size in film["frames"]} == {(242, 242)}
+    assert film["moments"] == [10, 20]
 
 
 def test_a_run_that_left_next_to_nothing_has_a_row(tmp_path: Path) -> None:
@@ -108,11 +110,35 @@ def test_damaged_files_end_in_a_page(tmp_path: Path, damage: str) -> None:
 def test_a_report_repeats_the_doctor_and_the_command(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", ["loss=hinge", "+x=a b"], findings=[CHECKERBOARD])
     (run / files.REPORT).write_text("# Suspicious: checkerboard (GD301) is the cause\n\nmore\n")
-    page = report_page(Record(run, "run"), "fd_rand", verdict_of(run))
+    page = report_page(Record(run, "run"), "fd_rand", verdict_of(Record(run, "run")))
     assert "<h1>Suspicious: checkerboard (GD301) is the cause</h1>" in page
     assert "gantrain loss=hinge &#39;+x=a b&#39; seed=0" in page
     assert "GD301 Checkerboard" in page
     assert "upsample=nearest" in page
+
+
+def test_without_a_report_a_run_is_not_called_healthy(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", status="failed", error="no space left on device")
+    assert verdict_of(Record(run, "run")) == "Not judged: failed: no space left on device"
+
+
+@pytest.mark.parametrize(
+    ("typed", "repeated"),
+    [
+        (["loss=hinge", "optim.betas=[0.5,0.9]"], "gantrain loss=hinge 'optim.betas=[0.5,0.9]' seed=0"),
+        (["+sweep=losses", "loss=bce"], "gantrain +sweep=losses loss=bce seed=0 hydra.mode=RUN"),
+        (["hydra.launcher.n_jobs=2", "loss=bce"], "gantrain loss=bce seed=0"),
+    ],
+)
+def test_the_command_repeats_one_run(tmp_path: Path, typed: list[str], repeated: str) -> None:
+    assert Record(make_run(tmp_path / "run", typed), "run").command == repeated
+
+
+def test_a_run_that_does_not_say_what_was_typed_has_no_command(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    (run / files.SUMMARY).write_text("{}")
+    assert Record(run, "run").command is None
+    assert "Repeat it" not in compare_page(compare([Record(run, "run")]), "Sweep")
 
 
 def test_backticks_become_code() -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
-from made import CHECKERBOARD, STAMP, sweep
+from made import CHECKERBOARD, STAMP, make_run, sweep
+from scipy.stats import ttest_ind
 
-from gantrain.pages.ranking import Comparison, Spread, compare
+from gantrain import files
+from gantrain.pages.ranking import Candidate, Comparison, Spread, apart, compare
+from gantrain.pages.records import Record
 from gantrain.pages.settings import differing, typed_as
 
 BCE = {"overrides": ["loss=bce"], "choices": {"loss": "bce"}}
@@ -48,6 +52,40 @@ def test_what_nobody_typed_is_found_all_the_same(tmp_path: Path) -> None:
     """Runs of two versions, or of two folders of options."""
     a, b = ({"config": {"model": {"width": width}}} for width in (16, 32))
     assert differing(sweep(tmp_path, a, b)) == ("model.width",)
+
+
+def test_an_experiment_that_was_swept_is_what_differs(tmp_path: Path) -> None:
+    runs = (
+        {"overrides": [f"experiment={name}"], "choices": {"experiment": name, "penalty": penalty}}
+        for name, penalty in (("wgan", "clip"), ("wgan_gp", "wgan_gp"))
+    )
+    assert differing(sweep(tmp_path, *runs)) == ("experiment",)
+
+
+def test_of_runs_that_are_no_sweep_everything_is_told(tmp_path: Path) -> None:
+    a = make_run(tmp_path / "12-00-00-a", ["loss=wgan"], choices={"loss": "wgan", "penalty": "clip"})
+    b = make_run(tmp_path / "12-01-00-b", config={"model": {"width": 16}})
+    found = differing([Record(a, "a"), Record(b, "b")])
+    assert found == ("loss", "penalty", "model.width")
+
+
+def test_precision_changes_what_is_trained(tmp_path: Path) -> None:
+    runs = (
+        {"overrides": [f"runtime.precision={p}"], "config": {"runtime": {"precision": p}}}
+        for p in ("fp32", "bf16")
+    )
+    assert differing(sweep(tmp_path, *runs)) == ("runtime.precision",)
+
+
+def test_one_value_typed_in_two_ways_is_one(tmp_path: Path) -> None:
+    """A job that was refused has left what was typed, and no configuration."""
+    refused = {"overrides": ["penalty=wgan_gp", "optim.lr_d=1e-4"], "status": "failed", "fd": []}
+    ran = {"overrides": ["penalty=none", "optim.lr_d=1e-4"], "config": {"optim": {"lr_d": 1e-4}}}
+    runs = sweep(
+        tmp_path, {**ran, "choices": {"penalty": "none"}}, {**refused, "choices": {"penalty": "wgan_gp"}}
+    )
+    (tmp_path / "1" / files.CONFIG).unlink()
+    assert differing(runs) == ("penalty",)
 
 
 def test_how_a_run_is_watched_is_no_setting(tmp_path: Path) -> None:
@@ -101,14 +139,90 @@ def test_the_verdict_names_best_and_worst(tmp_path: Path) -> None:
 
 def test_a_lead_within_chance_is_not_called_one(tmp_path: Path) -> None:
     told = compared(tmp_path, *seeds(HINGE, 0.1, 0.3), *seeds(BCE, 0.15, 0.35)).verdict
-    assert "too close to call before `loss=bce`, 0.25 ± 0.14 over 2 seeds." in told
+    assert told == (
+        "`loss=hinge` leads on fd_rand (lower is better), 0.2 ± 0.14 over 2 seeds; too close to call before "
+        "`loss=bce`, 0.25 ± 0.14 over 2 seeds."
+    )
     told = compared(tmp_path / "apart", *seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26)).verdict
-    assert "too close" not in told
+    assert told == "`loss=hinge` is best on fd_rand (lower is better), 0.105 ± 0.0071 over 2 seeds."
+
+
+def test_best_means_better_than_every_other(tmp_path: Path) -> None:
+    """The second is far behind and steady, the third is anywhere."""
+    runs = (*seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26), *seeds(WGAN, 0.1, 0.9))
+    told = compared(tmp_path, *runs).verdict
+    assert "leads on" in told
+    assert "too close to call before `loss=wgan`, 0.5 ± 0.57 over 2 seeds." in told
+    assert "`loss=wgan` is last, " in told
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")  # of equal values
+@pytest.mark.parametrize("ours", [(0.1, 0.2), (0.1, 0.11, 0.13), (0.2, 0.2)])
+@pytest.mark.parametrize("theirs", [(0.22, 0.3), (0.2, 0.21, 0.3, 0.22), (0.2, 0.2), (0.4,)])
+def test_apart_is_the_t_test(ours: tuple[float, ...], theirs: tuple[float, ...]) -> None:
+    a, b = (Candidate((), (), Spread(values), Spread(values)) for values in (ours, theirs))
+    with np.errstate(invalid="ignore"):
+        expected = ttest_ind(ours, theirs).pvalue < 0.05
+    assert apart(a, b) == expected
+    assert not apart(b, a)
+
+
+def test_equal_runs_are_too_close_to_call(tmp_path: Path) -> None:
+    told = compared(tmp_path, *seeds(HINGE, 0.1, 0.1), *seeds(BCE, 0.1, 0.1)).verdict
+    assert "leads on" in told
+    assert "too close to call" in told
+
+
+def test_a_choice_that_fails_is_not_best_by_the_seed_that_survived(tmp_path: Path) -> None:
+    lost = {"status": "failed", "error": "not finite"}
+    runs = [*seeds(HINGE, 0.1), *({**HINGE, "seed": seed, "fd": [0.01], **lost} for seed in (1, 2))]
+    comparison = compared(tmp_path, *runs, *seeds(BCE, 0.2, 0.21, 0.22))
+    assert [run.name for run in comparison.ranked][:4] == ["0", "3", "4", "5"]
+    assert [candidate.name for candidate in comparison.candidates] == ["loss=bce", "loss=hinge"]
+    assert comparison.verdict == (
+        "`loss=bce` is best on fd_rand (lower is better), 0.21 ± 0.01 over 3 seeds. "
+        "2 of 6 runs failed (`loss=hinge`)."
+    )
+
+
+def test_where_one_is_ideal_seeds_on_both_sides_of_it_do_not_make_up_for_each_other(tmp_path: Path) -> None:
+    runs = sweep(tmp_path, *seeds(HINGE, 0.6, 1.4), *seeds(BCE, 0.95, 0.97))
+    for run in runs:
+        for row in run.evaluations:
+            row["metrics"] = {"vendi_rand": row["metrics"]["fd_rand"]}
+    for row in (row for run in runs for row in run.evaluations[:1]):
+        row["metrics"]["vendi_rand"] = row["metrics"]["vendi_rand"] | {"value": None}
+    assert compare(runs, "vendi_rand").candidates[0].name == "loss=bce"
+
+
+def test_a_complaint_is_what_most_runs_were_told(tmp_path: Path) -> None:
+    other = CHECKERBOARD | {"rule": "GD201", "title": "Collapse"}
+    runs = seeds(HINGE, 0.1, 0.1, 0.1)
+    runs[0]["findings"], runs[1]["findings"] = [CHECKERBOARD], [other]
+    (candidate,) = compared(tmp_path / "split", *runs).candidates
+    assert candidate.complaint is None
+    runs[2]["findings"] = [other]
+    (candidate,) = compared(tmp_path, *runs).candidates
+    assert candidate.complaint is not None
+    assert candidate.complaint["rule"] == "GD201"
+
+
+def test_the_same_seed_twice_is_two_runs(tmp_path: Path) -> None:
+    assert "over 2 runs" in compared(tmp_path, HINGE, HINGE).verdict
+
+
+def test_looks_made_otherwise_than_the_last_one_do_not_count(tmp_path: Path) -> None:
+    """A resume may change metrics.count."""
+    (run,) = sweep(tmp_path, {"fd": [0.1, 0.3]})
+    run.evaluations[0]["metrics"]["fd_rand"]["stamp"]["n_fake"] = 100
+    look = run.measured("fd_rand")
+    assert look is not None
+    assert look["value"] == 0.3
 
 
 def test_one_seed_each_says_so(tmp_path: Path) -> None:
     assert compared(tmp_path, *seeds(HINGE, 0.1), *seeds(BCE, 0.2)).verdict == (
-        "`loss=hinge` is best on fd_rand (lower is better), 0.1 with one seed; next is `loss=bce`, 0.2 with "
+        "`loss=hinge` leads on fd_rand (lower is better), 0.1 with one seed; next is `loss=bce`, 0.2 with "
         "one seed (more seeds would tell how much of it is chance)."
     )
 
@@ -117,7 +231,9 @@ def test_failed_and_unfinished_runs_are_counted(tmp_path: Path) -> None:
     lost = {**WGAN, "fd": [], "status": "failed", "error": "generator: not finite\nmore"}
     going = {**BCE, "seed": 1, "fd": [0.3], "status": "running"}
     comparison = compared(tmp_path, *seeds(HINGE, 0.1), *seeds(BCE, 0.2), lost, going)
-    assert comparison.verdict.endswith("1 of 4 runs failed; 1 of 4 runs still going.")
+    assert comparison.verdict.endswith(
+        "1 of 4 runs failed (`loss=wgan`); 1 of 4 runs not finished (`loss=bce`)."
+    )
     assert comparison.ranked[-1].error == "generator: not finite"
     assert comparison.candidates[-1].spread is None
 
@@ -127,7 +243,7 @@ def test_numbers_measured_otherwise_are_left_out(tmp_path: Path) -> None:
     comparison = compared(tmp_path, *seeds(HINGE, 0.1), *seeds(BCE, 0.2), other)
     assert comparison.unlike == ["2"]
     assert comparison.ranked[0].name == "0"
-    assert "1 measured on other pictures and left out of the ranking" in comparison.verdict
+    assert "1 measured otherwise and left out of the ranking" in comparison.verdict
 
 
 def test_without_a_number_nothing_is_better(tmp_path: Path) -> None:
@@ -170,3 +286,11 @@ def test_an_uneven_sweep_says_so(tmp_path: Path) -> None:
     lost = {**WGAN, "seed": 1, "fd": [], "status": "failed"}
     (effect,) = compared(tmp_path, *seeds(HINGE, 0.1, 0.1), *seeds(WGAN, 0.2), lost).effects
     assert not effect.balanced
+
+
+def test_what_differs_in_everything_goes_by_its_name(tmp_path: Path) -> None:
+    keys = ("a", "b", "c", "d", "e")
+    runs = sweep(tmp_path, *({"overrides": [f"own.{key}={n}" for key in keys], "fd": [n]} for n in (1, 2)))
+    assert compare(runs).verdict.startswith(
+        "`0` leads on fd_rand (lower is better), 1 with one seed; next is `1`"
+    )

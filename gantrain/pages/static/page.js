@@ -53,17 +53,34 @@
   });
 
   // ---- Pictures through training ----
-  const slider = document.getElementById("moment");
+  const slider = document.getElementById("moment"), films = all("figure[data-run]");
+  films.forEach((figure) => { // the last picture of each run stands in the page already
+    const [index] = data.film.runs[figure.dataset.run].at(-1) ?? [-1];
+    if (index >= 0) data.film.frames[index][0] = figure.querySelector("img.frame").src;
+  });
   slider?.addEventListener("input", () => {
-    document.getElementById("moment-told").textContent = data.film.moments[slider.value];
-    all("figure[data-run]").forEach((figure) => {
+    const moment = data.film.moments[slider.value];
+    document.getElementById("moment-told").textContent = moment;
+    slider.setAttribute("aria-valuetext", `step ${moment}`);
+    films.forEach((figure) => {
       const [index, step] = data.film.runs[figure.dataset.run][slider.value];
       const image = figure.querySelector("img.frame");
       image.hidden = index < 0;
-      if (index >= 0) image.src = data.film.uris[index];
+      if (index >= 0) [image.src, image.width, image.height] = data.film.frames[index];
       figure.querySelector(".when").textContent = index < 0 ? "no pictures yet" : `step ${step}`;
     });
   });
+
+  // ---- One picture, large: whole multiples of its pixels ----
+  const large = document.getElementById("large");
+  all(".enlarge").forEach((button) => button.addEventListener("click", () => {
+    const small = button.querySelector("img"), shown = large.querySelector("img");
+    const times = Math.max(1, Math.min(4, Math.floor(Math.min(0.9 * innerWidth / small.naturalWidth, 0.8 * innerHeight / small.naturalHeight))));
+    [shown.src, shown.alt, shown.width, shown.height] = [small.src, small.alt, times * small.naturalWidth, times * small.naturalHeight];
+    large.querySelector("p").textContent = button.closest("figure").querySelector("figcaption").textContent.replace(/\s+/g, " ").trim();
+    large.showModal();
+  }));
+  large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
 
   // ---- Curves ----
   const charts = [], place = document.querySelector(".charts");
@@ -82,6 +99,7 @@
           if (box.hidden) return;
           const lines = data.runs.map((run, n) => ({ run, value: nearest(u.data[n + 1], idx), shown: u.series[n + 1].show }));
           const known = lines.filter((line) => line.shown && line.value !== null).sort((a, b) => b.value - a.value);
+          box.classList.toggle("many", known.length > 10);
           box.replaceChildren(...[`step ${u.data[0][idx]}`, ...known].map((line) => {
             const item = document.createElement("div");
             if (typeof line === "string") { item.textContent = line; return item; }
@@ -98,8 +116,9 @@
       },
     };
   }
-  function nearest(values, at) { // a run that was not asked at this very step: what it had last
-    for (let n = at; n >= 0; n--) if (values[n] !== null) return values[n];
+  function nearest(values, at) { // a run that was not asked at this very step: what it had last; after its end, nothing
+    if (!values.slice(at).some((value) => value != null)) return null;
+    for (let n = at; n >= 0; n--) if (values[n] != null) return values[n];
     return null;
   }
   function around(plot, low, high) { // a line that does not move lies in the middle
@@ -117,20 +136,22 @@
     title.textContent = chart.title;
     frame.append(title);
     place.append(frame);
+    const joined = uPlot.join(data.runs.map((run) => chart.lines[run.name])), steps = joined[0];
     const axis = { stroke: () => style("--quiet"), grid: { stroke: () => style("--line"), width: 1 }, ticks: { stroke: () => style("--line"), width: 1 } };
-    const series = data.runs.map((run) => ({ label: run.name, stroke: run.colour, dash: run.dash, width: 1.5, spanGaps: true, points: { show: chart.steps.length < 12 } }));
+    const series = data.runs.map((run) => ({ label: run.name, stroke: run.colour, dash: run.dash, width: 1.5, spanGaps: true, points: { show: steps.length < 12 } }));
     const options = {
       width: frame.clientWidth, height: 220, scales: { x: { time: false }, y: { range: around } }, legend: { show: false },
       cursor: { sync: { key: "step" } }, series: [{}, ...series], plugins: [tip(chart)],
       axes: [axis, { ...axis, size: 62, values: (u, ticks) => ticks.map(short) }],
     };
-    const plot = new uPlot(options, [chart.steps, ...data.runs.map((run) => chart.lines[run.name])], frame);
+    const plot = new uPlot(options, joined, frame);
     frame.addEventListener("keydown", (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (by === undefined) return;
       event.preventDefault();
-      const index = Math.max(0, Math.min(chart.steps.length - 1, (plot.cursor.idx ?? (by > 0 ? -1 : chart.steps.length)) + by));
-      plot.setCursor({ left: plot.valToPos(chart.steps[index], "x"), top: 20 });
+      const index = Math.max(0, Math.min(steps.length - 1, (plot.cursor.idx ?? (by > 0 ? -1 : steps.length)) + by));
+      plot.setCursor({ left: plot.valToPos(steps[index], "x"), top: 20 });
+      document.getElementById("read").textContent = [...frame.querySelector(".tip").children].map((line) => line.textContent).join("; ");
     });
     charts.push(plot);
   }
@@ -150,6 +171,7 @@
     if (closed) { closed.open = true; target.scrollIntoView(); }
   }
   addEventListener("hashchange", open);
+  all("a.badge").forEach((badge) => badge.addEventListener("click", () => setTimeout(open))); // also a second time
   open();
   addEventListener("beforeprint", () => all("details").forEach((one) => { one.open = true; }));
 })();
