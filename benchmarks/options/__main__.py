@@ -97,6 +97,20 @@ def page(given: argparse.Namespace) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(lines(group, comparison)) + "\n", encoding="utf-8")
         print(path)
+    (DOCS / "options" / "README.md").write_text("\n".join(index()) + "\n", encoding="utf-8")
+
+
+def index() -> Iterator[str]:
+    yield "# What each option does to the pictures\n"
+    yield "A sweep for each group: the command, the pictures, the numbers, what the doctor said, what a person saw."
+    yield "Short runs of small networks on a processor, two seeds: enough to see what an option does, not to rank it"
+    yield "for other data or a longer training.\n"
+    yield "| group | options | on |"
+    yield "|---|---|---|"
+    for group in groups():
+        data = next(word for word in group.words if word.startswith("data="))
+        options = ", ".join(f"`{option}`" for option in group.options)
+        yield f"| [{group.name}]({group.name}.md) | {options} | `{data}` |"
 
 
 def cells(group: Group, comparison: Comparison) -> list[tuple[str, Any]]:
