@@ -102,9 +102,11 @@ def page(given: argparse.Namespace) -> None:
 
 def index() -> Iterator[str]:
     yield "# What each option does to the pictures\n"
-    yield "A sweep for each group: the command, the pictures, the numbers, what the doctor said, what a person saw."
-    yield "Short runs of small networks on a processor, two seeds: enough to see what an option does, not to rank it"
-    yield "for other data or a longer training.\n"
+    yield (
+        "A sweep for each group: the command, the pictures, the numbers, what the doctor said, what a person\n"
+        "saw. Short runs of small networks on a processor, two seeds: enough to see what an option does, not to\n"
+        "rank it for other data or a longer training.\n"
+    )
     yield "| group | options | on |"
     yield "|---|---|---|"
     for group in groups():
