@@ -47,6 +47,12 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
+def from_here(path: Path) -> str:
+    """As one would type it: relative, if it lies below the current directory."""
+    shown = os.path.relpath(path)
+    return str(path) if shown.startswith("..") else shown
+
+
 def refuse_folder(path: Path, key: str) -> None:
     """Raises GantrainError(key) if the name of a file to write is that of a folder."""
     if path.is_dir():

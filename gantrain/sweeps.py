@@ -29,12 +29,12 @@ def conclude() -> Iterator[str]:
         sweep = _begun.pop()
         if not sweep.is_dir():
             continue
-        from gantrain.commands.compare import write_page
         from gantrain.pages.records import runs_in
+        from gantrain.pages.writing import write_comparison
 
         try:
             if runs_in(sweep):
-                yield f"\n{write_page([str(sweep)])}"
+                yield f"\n{write_comparison([str(sweep)])}"
         except Exception as error:  # whatever it is: how the sweep itself ended matters more
             yield f"gantrain: warning: {sweep / files.COMPARISON} was not written: {error}"
 

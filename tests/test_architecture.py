@@ -42,8 +42,30 @@ SECLUDED = {
 # Start-up, help and the errors of a configuration come from these.
 WITHOUT_TORCH = (
     *("gantrain", "__main__", "arguments", "cli", "compose", "config", "console", "errors", "files", "keys"),
-    *("metrics.kinds", "sections", "signatures", "sizes", "sweeps", "train.cadence", "train.schedule"),
-    *(f"pages.{name}" for name in ("curves", "film", "html", "ranking", "records", "settings", "tables")),
+    *(
+        "doctor.rules.rule",
+        "metrics.kinds",
+        "sections",
+        "signatures",
+        "sizes",
+        "sweeps",
+        "train.cadence",
+        "train.schedule",
+    ),
+    *(
+        f"pages.{name}"
+        for name in (
+            "curves",
+            "effects",
+            "film",
+            "html",
+            "ranking",
+            "records",
+            "settings",
+            "tables",
+            "writing",
+        )
+    ),
 )
 HEAVY = {"torch", "torchvision", "tensorboard", "sklearn"}
 INSTANTIATES = ("build",)

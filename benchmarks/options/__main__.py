@@ -103,9 +103,9 @@ def page(given: argparse.Namespace) -> None:
 def index() -> Iterator[str]:
     yield "# What each option does to the pictures\n"
     yield (
-        "A sweep for each group: the command, the pictures, the numbers, what the doctor said, what a person\n"
-        "saw. Short runs of small networks on a processor, two seeds: enough to see what an option does, not to\n"
-        "rank it for other data or a longer training.\n"
+        "A sweep for each group: the command, the pictures, the numbers, what the doctor said,\n"
+        "what a person saw. Short runs of small networks on a processor, two seeds: enough to see\n"
+        "what an option does, not to rank it for other data or a longer training.\n"
     )
     yield "| group | options | on |"
     yield "|---|---|---|"

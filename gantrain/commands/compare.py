@@ -6,15 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gantrain import files
-from gantrain.errors import GantrainError
 from gantrain.metrics.kinds import check_metric
-from gantrain.pages.html import compare_page
-from gantrain.pages.ranking import Comparison
-from gantrain.pages.ranking import compare as compared
-from gantrain.pages.records import Record, records_of
-from gantrain.pages.tables import FORMATS, as_text
-
-PAGE = Path("outputs") / files.COMPARISON  # of runs that belong to no sweep
+from gantrain.pages.records import records_of
+from gantrain.pages.tables import FORMATS
+from gantrain.pages.writing import comparison_of, write_comparison
 
 
 def compare(
@@ -36,30 +31,6 @@ def compare(
     if out is not None:
         files.refuse_folder(out, "--out")
     if format == "html":
-        print(write_page(places, metric, out))
+        print(write_comparison(places, metric, out))
     else:
-        print(FORMATS[format](_comparison(records_of(places)[0], metric)), end="")
-
-
-def write_page(places: Sequence[str], metric: str | None = None, out: Path | None = None) -> str:
-    """Writes compare.html; gives the ranked table and where the page is, for the terminal."""
-    records, sweep = records_of(places)
-    comparison = _comparison(records, metric)
-    page = out or (sweep / files.COMPARISON if sweep else PAGE)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    title = f"Sweep {'/'.join(sweep.parts[-2:])}" if sweep else f"{len(records)} runs"
-    files.write_atomically(page, compare_page(comparison, title))
-    return f"{as_text(comparison)}\n\ncompare: {page}"
-
-
-def _comparison(records: Sequence[Record], metric: str | None) -> Comparison:
-    comparison = compared(records, metric)
-    if metric is not None and not comparison.measured:
-        known = sorted({name for record in records for row in record.evaluations for name in row["metrics"]})
-        remedy = (
-            f"measured were: {', '.join(known)}"
-            if known
-            else "their metrics.every was 0, or they are too young"
-        )
-        raise GantrainError("--metric", f"none of the runs has measured {metric}", remedy)
-    return comparison
+        print(FORMATS[format](comparison_of(records_of(places)[0], metric)), end="")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -23,8 +22,7 @@ from gantrain.doctor.attend import SHORTEST_JUDGED, Doctor
 from gantrain.doctor.eyes import Eyes
 from gantrain.errors import NonFiniteError
 from gantrain.metrics.kinds import badness
-from gantrain.pages.html import report_page, verdict_of
-from gantrain.pages.records import Record
+from gantrain.pages.writing import write_report
 from gantrain.process import Stop, alone_in, graceful_stop, prepare_process, recording_failure
 from gantrain.quality import Artist, Quality
 from gantrain.saved import recorded, refuse_other_data, refuse_other_settings, with_decisions_of
@@ -253,16 +251,6 @@ def choices(cfg: DictConfig) -> dict[str, Any]:
     }
 
 
-def write_report(directory: Path) -> None:
-    """report.html, as the run stands."""
-    record = Record(directory, directory.name)
-    try:
-        page = report_page(record, record.metric, verdict_of(record))
-        files.write_atomically(directory / files.PAGE, page)
-    except Exception as error:
-        log.warning("%s was not written: %s", files.PAGE, error)
-
-
 def resumed(directory: Path, added: Sequence[str]) -> dict[str, Any]:
     """What summary.json says of the command line after a resume: the command that does all in one."""
     typed = files.read_summary(directory).get("overrides")
@@ -302,8 +290,7 @@ def opening_summary(cfg: DictConfig, state: TrainingState) -> dict[str, Any]:
 
 
 def say_goodbye(directory: Path, state: TrainingState) -> None:
-    shown = os.path.relpath(directory)
-    shown = str(directory) if shown.startswith("..") else shown
+    shown = files.from_here(directory)
     grids = files.numbered(directory / files.SAMPLES, "png")
     log.info("finished: %d steps in %.0f s, everything is in %s", state.step, state.seconds, shown)
     if grids:

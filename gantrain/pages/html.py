@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from gantrain import __version__, files
+from gantrain import __version__
 from gantrain.metrics.kinds import better
 from gantrain.pages.curves import charts_of
 from gantrain.pages.effects import drawn
@@ -163,13 +163,6 @@ def exhibits_of(records: Sequence[Record]) -> dict[tuple[str, str], Frame]:
         for record, finding in wanted
     }
     return {key: frame for key, frame in frames.items() if frame is not None}
-
-
-def verdict_of(record: Record) -> str:
-    """The doctor's, from report.md; without one, how the run ended."""
-    path = record.directory / files.REPORT
-    first: list[str] = path.read_text(encoding="utf-8").splitlines()[:1] if path.is_file() else []
-    return first[0].removeprefix("# ") if first else f"Not judged: {status_of(record)}"
 
 
 def facts_of(record: Record) -> dict[str, Any]:

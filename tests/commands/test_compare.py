@@ -52,7 +52,7 @@ def test_a_sweep_with_a_failed_job_has_its_page(gantrain: Command) -> None:
     page = (the_sweep() / files.COMPARISON).read_text(encoding="utf-8")
     assert page.count('<tr data-run="') == 2
     assert "failed: optim.lr_d: must be above 0" in page
-    assert "1 of 2 runs failed." in page
+    assert "1 of 2 runs failed (<code>optim.lr_d=-1</code>)." in page
 
 
 def test_runs_by_name(gantrain: Command) -> None:
@@ -80,8 +80,8 @@ def test_a_page_that_fails_takes_nothing_with_it(gantrain: Command, monkeypatch:
     def fails(*_: object) -> str:
         raise ValueError("too wide")
 
-    monkeypatch.setattr("gantrain.commands.train.report_page", fails)
-    monkeypatch.setattr("gantrain.commands.compare.compare_page", fails)
+    monkeypatch.setattr("gantrain.pages.writing.report_page", fails)
+    monkeypatch.setattr("gantrain.pages.writing.compare_page", fails)
     done = gantrain("-m", "loss=bce,hinge", *QUICK)
     assert done.code == 0
     assert "report.html was not written: too wide" in done.err

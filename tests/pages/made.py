@@ -68,6 +68,7 @@ def make_run(
     for n in range(pictures):
         noise = np.random.default_rng([seed, n]).integers(0, 256, (side, side), dtype=np.uint8)
         Image.fromarray(noise).save(place / files.SAMPLES / f"{20 * (n + 1) // pictures:08d}.png")
+    Image.new("L", (side, side), 128).save(place / files.SAMPLES / files.REAL)
     return place
 
 

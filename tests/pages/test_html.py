@@ -12,9 +12,10 @@ from made import CHECKERBOARD, make_run, sweep
 from PIL import Image
 
 from gantrain import files
-from gantrain.pages.html import compare_page, in_code, report_page, verdict_of
+from gantrain.pages.html import compare_page, in_code, report_page
 from gantrain.pages.ranking import compare
 from gantrain.pages.records import Record
+from gantrain.pages.writing import verdict_of
 
 NASTY = "</script><b>&'\""
 
@@ -80,7 +81,7 @@ def test_names_cannot_break_out(tmp_path: Path) -> None:
 def test_every_picture_travels_once(tmp_path: Path) -> None:
     page = compare_page(compare(sweep(tmp_path, {"pictures": 2}, {"seed": 1, "pictures": 2})), "Sweep")
     film = data_of(page)["film"]
-    assert page.count("data:image/webp") == 4
+    assert page.count("data:image/webp") == 5, "four of the runs, and the real ones"
     assert film["runs"]["1"] == [[2, 10], [3, 20]]
     assert [bool(uri) for uri, _, _ in film["frames"]] == [True, False, True, False], (
         "the last stand in the page"
