@@ -20,7 +20,14 @@ from omegaconf import DictConfig
 
 from gantrain import files
 from gantrain.console import log
-from gantrain.errors import INTERRUPTED, TERMINATED, GantrainError, Interrupted, of_the_file_system
+from gantrain.errors import (
+    INTERRUPTED,
+    TERMINATED,
+    GantrainError,
+    Interrupted,
+    NonFiniteError,
+    of_the_file_system,
+)
 
 
 def prepare_process(cfg: DictConfig) -> None:
@@ -77,7 +84,8 @@ def recording_failure(directory: Path, told: Mapping[str, Any] | None = None) ->
         status = "interrupted" if stopped else "failed"
         with suppress(OSError):  # a full disk is often why we are here
             directory.mkdir(parents=True, exist_ok=True)
-            files.update_summary(directory, **(told or {}), status=status, error=text)
+            diverged = isinstance(error, NonFiniteError)
+            files.update_summary(directory, **(told or {}), status=status, error=text, diverged=diverged)
         error.reported = True  # type: ignore[attr-defined]  # the front door need not repeat it
         with suppress(OSError):
             log.error("%s", text if user_error else "".join(traceback.format_exception(error)).rstrip())

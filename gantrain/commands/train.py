@@ -286,6 +286,7 @@ def opening_summary(cfg: DictConfig, state: TrainingState) -> dict[str, Any]:
         "findings": 0,
         "metrics": {},
         "error": None,
+        "diverged": False,
     }
 
 

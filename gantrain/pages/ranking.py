@@ -59,8 +59,8 @@ class Candidate:
         return typed_as(self.settings) or "these settings"
 
     @property
-    def failed(self) -> list[Record]:
-        return [record for record in self.records if record.status == "failed"]
+    def diverged(self) -> list[Record]:
+        return [record for record in self.records if record.diverged]
 
     @property
     def complaint(self) -> Row | None:
@@ -73,8 +73,8 @@ class Candidate:
 
     @property
     def standing(self) -> tuple[bool, float]:
-        """Sorts: one of which runs failed comes after all that never did."""
-        return bool(self.failed), inf if self.badness is None else self.badness.mean
+        """Sorts: one of which runs diverged comes after all of which none did."""
+        return bool(self.diverged), inf if self.badness is None else self.badness.mean
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Comparison:
 
     @cached_property
     def candidates(self) -> list[Candidate]:
-        """Best first; then those of which runs failed; then those without a number."""
+        """Best first; then those of which runs diverged; then those without a number."""
         groups: dict[Settings, list[Record]] = {}
         for record in self.records:
             groups.setdefault(settings_of(record, self.keys), []).append(record)
@@ -255,7 +255,7 @@ def apart(a: Candidate, b: Candidate) -> bool:
     squares = sum((value - spread.mean) ** 2 for spread in (a.badness, b.badness) for value in spread.values)
     error = (squares / freedom * (1 / len(ours) + 1 / len(theirs))) ** 0.5
     quantile = QUANTILES[min(freedom, len(QUANTILES)) - 1]
-    return bool(b.failed) > bool(a.failed) or b.badness.mean - a.badness.mean > quantile * error
+    return bool(b.diverged) > bool(a.diverged) or b.badness.mean - a.badness.mean > quantile * error
 
 
 def compare(records: Sequence[Record], metric: str | None = None) -> Comparison:
@@ -274,8 +274,8 @@ def _told(candidate: Candidate) -> str:
     seeds = {record.seed for record in candidate.records}
     count = len(spread.values)
     what = "seeds" if len(seeds) == len(candidate.records) else "runs"
-    failed = f", {len(candidate.failed)} of {len(candidate.records)} failed" if candidate.failed else ""
-    return f"{spread} over {count} {what}{failed}" if count > 1 else f"{spread} with one {what[:-1]}{failed}"
+    lost = f", {len(candidate.diverged)} of {len(candidate.records)} diverged" if candidate.diverged else ""
+    return f"{spread} over {count} {what}{lost}" if count > 1 else f"{spread} with one {what[:-1]}{lost}"
 
 
 def _with_number(candidate: Candidate) -> str:

@@ -96,6 +96,11 @@ class Record:
         return str(text).splitlines()[0] if text else None
 
     @property
+    def diverged(self) -> bool:
+        """It failed because a number was not finite: by its settings, not by a full disk."""
+        return bool(self.summary.get("diverged"))
+
+    @property
     def step(self) -> int:
         return int(self.summary.get("step", 0))
 

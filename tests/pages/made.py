@@ -37,6 +37,7 @@ def make_run(
     config: Mapping[str, Any] | None = None,
     status: str = "finished",
     error: str | None = None,
+    diverged: bool = False,
     findings: Sequence[Mapping[str, Any]] = (),
     stamp: Mapping[str, Any] = STAMP,
     tiles: int = 8,
@@ -48,7 +49,7 @@ def make_run(
     (place / files.SAMPLES).mkdir(parents=True)
     summary = {
         "status": status, "step": 20 if status == "finished" else 10, "images": 640, "seconds": 2.0,
-        "error": error, "overrides": [*overrides, f"seed={seed}"],
+        "error": error, "diverged": diverged, "overrides": [*overrides, f"seed={seed}"],
         "choices": {"loss": "bce", "penalty": "none"} | dict(choices or {}),
     }  # fmt: skip
     (place / files.SUMMARY).write_text(json.dumps(summary))

@@ -173,8 +173,8 @@ def test_equal_runs_are_too_close_to_call(tmp_path: Path) -> None:
     assert "too close to call" in told
 
 
-def test_a_choice_that_fails_is_not_best_by_the_seed_that_survived(tmp_path: Path) -> None:
-    lost = {"status": "failed", "error": "not finite"}
+def test_a_choice_that_diverges_is_not_best_by_the_seed_that_survived(tmp_path: Path) -> None:
+    lost = {"status": "failed", "error": "not finite", "diverged": True}
     runs = [*seeds(HINGE, 0.1), *({**HINGE, "seed": seed, "fd": [0.01], **lost} for seed in (1, 2))]
     comparison = compared(tmp_path, *runs, *seeds(BCE, 0.2, 0.21, 0.22))
     assert [run.name for run in comparison.ranked][:4] == ["0", "3", "4", "5"]
@@ -182,6 +182,15 @@ def test_a_choice_that_fails_is_not_best_by_the_seed_that_survived(tmp_path: Pat
     assert comparison.verdict == (
         "`loss=bce` is best on fd_rand (lower is better), 0.21 ± 0.01 over 3 seeds. "
         "2 of 6 runs failed (`loss=hinge`)."
+    )
+
+
+def test_a_full_disk_is_not_held_against_a_choice(tmp_path: Path) -> None:
+    lost = {**HINGE, "seed": 2, "fd": [0.5], "status": "failed", "error": "no space left on device"}
+    comparison = compared(tmp_path, *seeds(HINGE, 0.1, 0.11), lost, *seeds(BCE, 0.2, 0.21, 0.22))
+    assert comparison.verdict == (
+        "`loss=hinge` is best on fd_rand (lower is better), 0.105 ± 0.0071 over 2 seeds. "
+        "1 of 6 runs failed (`loss=hinge`)."
     )
 
 
