@@ -159,8 +159,8 @@ GD303 = Rule(
 
 
 def speckled(at: Examination, params: Params) -> Hit | None:
-    """Of a network without convolutions the fault itself, of another one a sign that it has hardly learnt;
-    but nearly equal pictures are noisy for another reason.
+    """Of a network without convolutions the fault itself, of another one a sign that it has hardly learnt, if
+    its pictures also lie apart from real ones; but nearly equal pictures are noisy for another reason.
     """
     value, null = at.get("speckle"), at.nulls["speckle"]
     bound = highest(null, params["share"])
@@ -170,7 +170,8 @@ def speckled(at: Examination, params: Params) -> Hit | None:
         f"{percent(value)} of what is constant in real pictures is speckled in the fakes "
         f"(normal {percent(null.mean)})"
     )
-    unlearnt = value > highest(null, params["share_unlearnt"]) and VARIED.holds(at, params)
+    strange = at.get("precision", 0.0) < params["precision_max"]
+    unlearnt = strange and value > highest(null, params["share_unlearnt"]) and VARIED.holds(at, params)
     severity: Severity = "warning" if unlearnt or not is_convolutional(at.facts) else "info"
     return Hit(severity, message, (against(at, "speckle", bound),))
 
@@ -181,7 +182,7 @@ GD304 = Rule(
     severities=("info", "warning"),
     tier="T2",
     needs=("speckle",),
-    uses=("fd_improving", "variety"),
+    uses=("fd_improving", "variety", "precision"),
     nulls=("speckle",),
     requires=(
         at_least("quiet_share", "quiet_min", "the data have no constant background"),
@@ -190,7 +191,8 @@ GD304 = Rule(
     thresholds={
         "share": Threshold(0.1, "of the values at quiet places that deviate by more than 0.2"),
         "share_unlearnt": Threshold(0.3, "the same of a network with convolutions; a warning above it ..."),
-        "variety_min": Threshold(0.3, "... if the variety is not below this: GD201"),
+        "precision_max": Threshold(0.8, "... if fewer of its pictures lie among the real ones ..."),
+        "variety_min": Threshold(0.3, "... and the variety is not below this: GD201"),
         "quiet_min": Threshold(0.02, "share of the picture where real ones hardly vary, to be asked"),
     },
     test=speckled,
