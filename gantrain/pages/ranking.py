@@ -12,7 +12,7 @@ from typing import Any
 
 from gantrain.metrics.kinds import badness, better
 from gantrain.pages.records import Record
-from gantrain.pages.settings import Settings, differing, settings_of, typed_as, value_of
+from gantrain.pages.settings import Settings, differing, settings_of, shown, typed_as
 
 Row = dict[str, Any]
 NAMED = 4  # settings that a name may consist of
@@ -127,12 +127,16 @@ class Comparison:
     @cached_property
     def candidates(self) -> list[Candidate]:
         """Best first; then those of which runs diverged; then those without a number."""
+        return self._grouped(self.keys)
+
+    def _grouped(self, keys: Sequence[str]) -> list[Candidate]:
+        """The runs by what they have at `keys`, whatever else they have."""
         groups: dict[Settings, list[Record]] = {}
         for record in self.records:
-            groups.setdefault(settings_of(record, self.keys), []).append(record)
+            groups.setdefault(settings_of(record, keys), []).append(record)
         found = [
-            Candidate(key, tuple(runs), self._spread(runs), self._badness(runs))
-            for key, runs in groups.items()
+            Candidate(settings, tuple(runs), self._spread(runs), self._badness(runs))
+            for settings, runs in groups.items()
         ]
         return sorted(found, key=lambda candidate: candidate.standing)
 
@@ -154,20 +158,31 @@ class Comparison:
         """Of every setting that differs and was measured with two options or more."""
         found = []
         for key in self.keys:
-            by_option: dict[str, list[Record]] = {}
-            for record in self.records:
-                by_option.setdefault(value_of(record, key), []).append(record)
-            options = {option: spread for option, runs in by_option.items() if (spread := self._spread(runs))}
-            if len(options) > 1:
-                others = [Counter(self._others(key, runs)) for runs in by_option.values()]
-                found.append(Effect(key, options, all(other == others[0] for other in others)))
+            options = self._grouped((key,))
+            told = {option.settings[0][1]: option.spread for option in options if option.spread}
+            if len(told) > 1:
+                others = [Counter(self._others(key, option.records)) for option in options]
+                found.append(Effect(key, told, all(other == others[0] for other in others)))
         return found
 
     def _others(self, key: str, runs: Iterable[Record]) -> Iterator[tuple[Settings, int | None]]:
+        """What the measured ones of these runs have beside `key`, and their seed."""
         rest = [other for other in self.keys if other != key]
         for record in runs:
             if record.name in self.measured:
                 yield settings_of(record, rest), record.seed
+
+    def _matched(self, key: str) -> list[Candidate]:
+        """The options of one setting, by the runs alone that every option has a counterpart of; none where
+        that is not the case with two different others.
+        """
+        options = [option for option in self._grouped((key,)) if option.spread]
+        met = [set(self._others(key, option.records)) for option in options]
+        common = set.intersection(*met) if len(met) > 1 else set()
+        if len({settings for settings, _ in common}) < 2:
+            return []
+        kept = [record for record in self.records if common & set(self._others(key, [record]))]
+        return Comparison(tuple(kept), self.metric)._grouped((key,))
 
     def _spread(self, runs: Iterable[Record]) -> Spread | None:
         values = tuple(self.measured[run.name]["value"] for run in runs if run.name in self.measured)
@@ -182,7 +197,7 @@ class Comparison:
     @cached_property
     def verdict(self) -> str:
         """What was better, in a sentence or three; only what the numbers say."""
-        return " ".join(filter(None, (self._best(), self._worst(), self._lost())))
+        return " ".join(filter(None, (self._best(), *self._better(), self._worst(), self._lost())))
 
     def _judged(self) -> list[Candidate]:
         return [candidate for candidate in self.candidates if candidate.spread]
@@ -203,6 +218,16 @@ class Comparison:
             return f"{_quoted(first)} leads {on}; too close to call before {_with_number(close[0])}{more}."
         next_one = f"next is {_with_number(others[0])} (more seeds would tell how much of it is chance)"
         return f"{_quoted(first)} leads {on}; {next_one}."
+
+    def _better(self) -> Iterator[str]:
+        """Of several settings that were swept, each that decides by itself."""
+        for key in self.keys if len(self.keys) > 1 else ():
+            first, *others = self._matched(key) or [None]
+            if first and others and all(apart(first, other) for other in others):
+                than = f"`{shown(key)}`" if len(others) > 1 else _quoted(others[0])
+                every = "every other " if len(others) > 1 else ""
+                against = f"{_told(first)} against {_told(others[0])}"
+                yield f"On average over the rest, {_quoted(first)} is better than {every}{than}: {against}."
 
     def _worst(self) -> str:
         """Of three or more; of two, if something is known to be wrong with the other one."""

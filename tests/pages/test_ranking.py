@@ -303,3 +303,30 @@ def test_what_differs_in_everything_goes_by_its_name(tmp_path: Path) -> None:
     assert compare(runs).verdict.startswith(
         "`0` leads on fd_rand (lower is better), 1 with one seed; next is `1`"
     )
+
+
+def test_a_setting_that_decides_by_itself_is_told(tmp_path: Path) -> None:
+    """Which loss is best stays open; that nearest is better than transposed does not."""
+    values = {
+        ("bce", "nearest"): 0.1,
+        ("hinge", "nearest"): 0.11,
+        ("bce", "transpose"): 0.3,
+        ("hinge", "transpose"): 0.29,
+    }
+    runs = [
+        {
+            "overrides": [f"loss={loss}", f"upsample={upsample}"],
+            "choices": {"loss": loss, "upsample": upsample},
+            "fd": [value + 0.02 * seed],
+            "seed": seed,
+        }
+        for (loss, upsample), value in values.items()
+        for seed in (0, 1)
+    ]
+    told = compared(tmp_path, *runs).verdict
+    assert (
+        "On average over the rest, `upsample=nearest` is better than `upsample=transpose`: "
+        "0.115 ± 0.013 over 4 runs against 0.305 ± 0.013 over 4 runs."
+    ) in told
+    assert "`loss=bce` is better" not in told
+    assert "`loss=hinge` is better" not in told
