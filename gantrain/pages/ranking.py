@@ -222,8 +222,9 @@ class Comparison:
     def _better(self) -> Iterator[str]:
         """Of several settings that were swept, each that decides by itself."""
         for key in self.keys if len(self.keys) > 1 else ():
-            first, *others = self._matched(key) or [None]
-            if first and others and all(apart(first, other) for other in others):
+            options = self._matched(key)
+            if options and all(apart(options[0], other) for other in options[1:]):
+                first, *others = options
                 than = f"`{shown(key)}`" if len(others) > 1 else _quoted(others[0])
                 every = "every other " if len(others) > 1 else ""
                 against = f"{_told(first)} against {_told(others[0])}"
