@@ -23,13 +23,14 @@ def test_files_of_a_run(gantrain: Command) -> None:
     run = outcome.run
     assert {path.name for path in run.iterdir()} == {
         "config.yaml", "summary.json", "metrics.jsonl", "samples", "checkpoints", "tensorboard", "train.log",
+        "report.html",
     }  # fmt: skip
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4, 5]
     assert all(row.keys() == ROW for row in rows)
     assert rows[-1]["images"] == 5 * 8
     assert [path.name for path in sorted((run / "samples").iterdir())] == [
-        "00000002.png", "00000004.png", "00000005.png",
+        "00000002.png", "00000004.png", "00000005.png", "real.png",
     ]  # fmt: skip
     summary = json.loads((run / "summary.json").read_text())
     assert summary["status"] == "finished"
