@@ -65,7 +65,10 @@ def export(name: str, format: str = "onnx", out: Path | None = None, seed: int =
         ).iterdir():  # only now: an earlier export stays until there is a better one
             written.replace(path.parent / written.name)
     megabytes = path.stat().st_size / 1e6
-    print(f"{path}: {megabytes:.1f} MB, on {CHECKED:,} latents at most {apart:.1g} from PyTorch's")
+    print(
+        f"{files.from_here(path)}: {megabytes:.1f} MB, "
+        f"on {CHECKED:,} latents at most {apart:.1g} from PyTorch's"
+    )
     print("\n".join(f"  {key}: {value}" for key, value in facts.items()))
 
 

@@ -112,7 +112,7 @@ def save_walk(artist: Artist, rows: int, frames: int, seed: int, label: int | No
         per_row = torch.arange(rows, device=artist.device) % artist.num_classes
         labels = (per_row if label is None else torch.full_like(per_row, label)).repeat_interleave(frames)
     pictures.save(pictures.grid(pictures.draw(artist.network, z, labels), frames), path)
-    return f"{rows} walks of {frames} frames: {path}"
+    return f"{rows} walks of {frames} frames: {files.from_here(path)}"
 
 
 def save_grid(artist: Artist, count: int, seed: int, label: int | None, folder: Path, suffix: str) -> str:
@@ -132,7 +132,7 @@ def save_grid(artist: Artist, count: int, seed: int, label: int | None, folder: 
             pictures.columns_for(count),
         )
     pictures.save(pictures.grid(images, columns), path)
-    return f"{len(images)} pictures: {path}"
+    return f"{len(images)} pictures: {files.from_here(path)}"
 
 
 def save_files(artist: Artist, count: int, seed: int, label: int | None, folder: Path, suffix: str) -> str:
@@ -144,7 +144,7 @@ def save_files(artist: Artist, count: int, seed: int, label: int | None, folder:
                 pictures.save(image, folder / f"{done:06d}.png")
                 done += 1
             bar.update(len(images))
-    return f"{count} pictures: {folder}"
+    return f"{count} pictures: {files.from_here(folder)}"
 
 
 def save_array(artist: Artist, count: int, seed: int, label: int | None, folder: Path, suffix: str) -> str:
@@ -166,7 +166,7 @@ def save_array(artist: Artist, count: int, seed: int, label: int | None, folder:
             with archive.open("labels.npy", "w") as file:
                 np.lib.format.write_array(file, np.asarray(all_labels, dtype=np.int64))
     partial.replace(path)
-    return f"{count} pictures, uint8 N x H x W x C: {path}"
+    return f"{count} pictures, uint8 N x H x W x C: {files.from_here(path)}"
 
 
 WRITERS = {"grid": save_grid, "png": save_files, "npz": save_array}
