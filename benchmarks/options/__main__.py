@@ -33,6 +33,7 @@ HERE = Path(__file__).resolve().parent
 DOCS = ROOT / "docs"
 NATURAL = ("--config-dir", "benchmarks/doctorbench/configs")  # brings data=crops
 PARALLEL = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+IN_A_ROW = 3  # options
 SHAPE = (6, 3)  # pictures of each option: columns and rows
 SHOWN = ("fd_rand", "coverage_rand", "vendi_rand")
 
@@ -92,7 +93,9 @@ def page(given: argparse.Namespace) -> None:
         comparison = compare(records_of([str(sweep)])[0])
         picture = DOCS / "images" / "options" / f"{group.name}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_bytes(encoded(arranged([("", cells(group, comparison))])))
+        shown = cells(group, comparison)
+        rows = [("", shown[start : start + IN_A_ROW]) for start in range(0, len(shown), IN_A_ROW)]
+        picture.write_bytes(encoded(arranged(rows)))
         path = DOCS / "options" / f"{group.name}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(lines(group, comparison)) + "\n", encoding="utf-8")
@@ -145,8 +148,8 @@ def lines(group: Group, comparison: Comparison) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
     direction = ", ".join(f"`{name}` {better(name)}" for name in metrics)
     yield f"\nBetter is: {direction}. Mean ± standard deviation over the seeds, each run at its best look;"
-    yield "one processor core a run, beside another run. `gantrain compare` prints the same table, with every"
-    yield "run; made by `python -m benchmarks.options`."
+    yield "one processor core a run, beside other work: speeds are hints. `gantrain compare` prints the same"
+    yield "table, with every run; made by `python -m benchmarks.options`."
 
 
 def spread_of(runs: Sequence[Record], metric: str) -> str:
@@ -160,7 +163,7 @@ def speed(runs: Sequence[Record]) -> str:
 
 
 def said(runs: Sequence[Record]) -> str:
-    complaint = Candidate((), tuple(runs), None).complaint
+    complaint = Candidate((), tuple(runs), None, None).complaint
     if any(run.status == "failed" for run in runs):
         return "failed"
     return (
