@@ -113,6 +113,8 @@ def index() -> Iterator[str]:
     yield "| group | options | on |"
     yield "|---|---|---|"
     for group in groups():
+        if not (DOCS / "options" / f"{group.name}.md").is_file():
+            continue
         data = next(word for word in group.words if word.startswith("data="))
         options = ", ".join(f"`{option}`" for option in group.options)
         yield f"| [{group.name}]({group.name}.md) | {options} | `{data}` |"
