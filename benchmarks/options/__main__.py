@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from benchmarks.run_many import ROOT, parser_of, perform
 from gantrain import files
 from gantrain.keys import config_dir
 from gantrain.metrics.kinds import better
-from gantrain.pages.ranking import Candidate, Comparison, Spread, compare
+from gantrain.pages.ranking import Comparison, Spread, compare
 from gantrain.pages.records import Record, records_of, runs_in
 from gantrain.pages.tables import metrics_of
 
@@ -165,14 +166,16 @@ def speed(runs: Sequence[Record]) -> str:
 
 
 def said(runs: Sequence[Record]) -> str:
-    complaint = Candidate((), tuple(runs), None, None).complaint
+    """What each cause was, and of how many runs if not of all."""
     if any(run.status == "failed" for run in runs):
         return "failed"
-    return (
-        f"[{complaint['rule']}](../rules/{complaint['rule'][:5]}.md) {complaint['title']}"
-        if complaint
-        else "healthy"
-    )
+    causes = [run.primary for run in runs if run.primary]
+    told = []
+    for rule, count in Counter(cause["rule"] for cause in causes).most_common():
+        title = next(cause["title"] for cause in causes if cause["rule"] == rule)
+        share = "" if count == len(runs) else f" ({count} of {len(runs)})"
+        told.append(f"[{rule}](../rules/{rule[:5]}.md) {title}{share}")
+    return ", ".join(told) or "healthy"
 
 
 def meaning(group: str, option: str) -> str:
