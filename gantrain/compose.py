@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gantrain.errors import GantrainError
-from gantrain.keys import GROUPS, config_dir, flatten, options_of, unknown_key
+from gantrain.keys import GROUPS, config_dir, flatten, key_of, options_of, unknown_key
 
 CONFIG_NAME = "train"
 OPTIONAL = ("experiment", "sweep")
@@ -58,7 +58,7 @@ class Asked:
     @property
     def keys(self) -> set[str]:
         """Keys and groups that were named."""
-        return {override.lstrip("+~").partition("=")[0] for override in self.overrides}
+        return {key_of(override) for override in self.overrides}
 
     def plain(self) -> dict[str, Any]:
         return {
@@ -70,8 +70,8 @@ class Asked:
 
 def extended(typed: Sequence[str], added: Sequence[str]) -> list[str]:
     """What was typed at first and at a resume: of one key the later value."""
-    keys = {override.partition("=")[0] for override in added}
-    return [*(o for o in typed if o.lstrip("+~").partition("=")[0] not in keys), *added]
+    keys = {key_of(override) for override in added}
+    return [*(override for override in typed if key_of(override) not in keys), *added]
 
 
 def composed(overrides: Sequence[str] = ()) -> DictConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +86,17 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def drop_rows_after(path: Path, step: int) -> None:
     """What a killed run wrote after its last checkpoint is trained, and written, again."""
     if path.is_file():
-        kept = [row for row in read_rows(path) if row["step"] <= step]
-        write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept))
+        _write_rows(path, (row for row in read_rows(path) if row["step"] <= step))
 
 
 def keep_rows(path: Path, count: int) -> None:
     """Drops all but the first `count` rows, and a last line that was cut off."""
     if path.is_file():
-        write_atomically(path, "".join(json.dumps(row) + "\n" for row in read_rows(path)[:count]))
+        _write_rows(path, read_rows(path)[:count])
+
+
+def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:

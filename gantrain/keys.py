@@ -54,6 +54,11 @@ def config_dir() -> str:
     raise AssertionError(f"no configs beside {here}")
 
 
+def key_of(override: str) -> str:
+    """ "+optim.lr_d=1e-4" -> "optim.lr_d"."""
+    return override.lstrip("+~").partition("=")[0]
+
+
 def within(key: str, prefixes: Iterable[str]) -> bool:
     return any(key == prefix or key.startswith(prefix + ".") for prefix in prefixes)
 

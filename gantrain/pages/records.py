@@ -18,7 +18,7 @@ from yaml import YAMLError
 from gantrain import files
 from gantrain.doctor.rules.rule import SEVERITIES
 from gantrain.errors import GantrainError
-from gantrain.keys import flatten
+from gantrain.keys import flatten, key_of
 from gantrain.metrics.kinds import badness
 
 Row = dict[str, Any]
@@ -115,7 +115,7 @@ class Record:
     @property
     def overrides(self) -> tuple[str, ...]:
         """As typed, without Hydra's own."""
-        return tuple(o for o in self.summary.get("overrides", ()) if not o.lstrip("+~").startswith(NOT_TYPED))
+        return tuple(o for o in self.summary.get("overrides", ()) if not key_of(o).startswith(NOT_TYPED))
 
     @property
     def choices(self) -> Mapping[str, str]:
@@ -129,7 +129,7 @@ class Record:
             return None
         folder = self.summary.get("config_dir")
         own = ["--config-dir", folder] if folder else []
-        one = ["hydra.mode=RUN"] if any(o.lstrip("+").startswith("sweep=") for o in self.overrides) else []
+        one = ["hydra.mode=RUN"] if any(key_of(o) == "sweep" for o in self.overrides) else []
         return shlex.join(["gantrain", *own, *self.overrides, *one])  # a ready-made sweep would start anew
 
     @property
