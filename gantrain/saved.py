@@ -35,7 +35,7 @@ def saved_config(run: Path) -> tuple[DictConfig, DataFacts]:
     """(configuration as composed then, facts of the data) of a run.
 
     Raises:
-        GantrainError: config.yaml is damaged, or not of this version.
+        GantrainError: config.yaml is missing, damaged, or not of this version.
     """
     try:
         saved = plain(OmegaConf.load(run / files.CONFIG))  # type: ignore[arg-type]
@@ -49,6 +49,9 @@ def saved_config(run: Path) -> tuple[DictConfig, DataFacts]:
         return OmegaConf.create(saved), DataFacts(**facts | {"class_names": tuple(facts["class_names"])})
     except GantrainError:
         raise
+    except FileNotFoundError as error:
+        reason, remedy = "is missing: a run's checkpoints need it", "train anew: hydra.run.dir=ANOTHER"
+        raise GantrainError(str(run / files.CONFIG), reason, remedy) from error
     except (
         ValueError,
         TypeError,

@@ -337,10 +337,23 @@ def test_run_without_checkpoint(gantrain: Command, run: Path, command: str) -> N
     assert_refused(gantrain(*command.split()), r"run: has no checkpoint.*\n.*(start it anew|let it train)")
 
 
-@pytest.mark.parametrize("text", ["train: [", "", "seed: 0\n", "- 1\n"])
-@pytest.mark.parametrize(
+NEED_CONFIG = pytest.mark.parametrize(
     "command", ["resume run train.steps=4", "sample run", "hydra.run.dir=run checkpoint.every=1"]
 )
+
+
+@NEED_CONFIG
+def test_missing_config(gantrain: Command, run: Path, command: str) -> None:
+    (run / "config.yaml").unlink()
+    before = contents(run)
+    arguments = command.split()
+    refused = gantrain(*(tiny(*arguments) if "hydra" in command else arguments))
+    assert_refused(refused, r"config.yaml: is missing|run: (is )?not a run")
+    assert contents(run) == before
+
+
+@NEED_CONFIG
+@pytest.mark.parametrize("text", ["train: [", "", "seed: 0\n", "- 1\n"])
 def test_damaged_config(gantrain: Command, run: Path, command: str, text: str) -> None:
     (run / "config.yaml").write_text(text)
     before = contents(run)

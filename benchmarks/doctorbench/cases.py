@@ -17,7 +17,8 @@ USUAL_PLACES = {
     "first_round": ("crops", "digits"),
     "second_round": ("photos", "emoji_on_zeros"),
     "third_round": ("scenes", "emoji"),
-    "held_out": ("wallpapers", "noto"),
+    "fourth_round": ("wallpapers", "noto"),
+    "held_out": ("opencv", "facebook"),
 }
 SETS = tuple(USUAL_PLACES)
 

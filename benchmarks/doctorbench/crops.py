@@ -62,9 +62,9 @@ def of_scikit_learn() -> list[Tensor]:
     return [torch.from_numpy(image.copy()).permute(2, 0, 1) for image in load_sample_images().images]
 
 
-def of_debian(pattern: str, packages: str) -> list[Tensor]:
+def of_debian(folder: str, patterns: Iterable[str], packages: str) -> list[Tensor]:
     """Those of Debian's packages that match: uint8, 3 x 427 x W."""
-    paths = sorted(Path("/usr/share/backgrounds").glob(pattern))
+    paths = sorted(path for pattern in patterns for path in Path("/usr/share", folder).glob(pattern))
     if not paths:
         raise GantrainError("data.source", "its package is not installed", f"apt-get install {packages}")
     return opened(paths)
@@ -79,11 +79,22 @@ def of_scikit_image() -> list[Tensor]:
     return opened(folder / name for name in SCENES)
 
 
+BACKGROUNDS = "backgrounds"
+EXAMPLES = "doc/opencv-doc/examples"
+PHOTOGRAPHS = (
+    *("data/aero1.jpg", "data/aloeL.jpg", "data/apple.jpg", "data/baboon.jpg", "data/board.jpg"),
+    *("data/building.jpg", "data/chicky_512.png", "data/fruits.jpg", "data/graf1.png", "data/leuvenA.jpg"),
+    *("data/orange.jpg", "data/squirrel_cls.jpg", "text/scenetext0[1456].jpg"),
+    "text/scenetext_segmented_word0[12].jpg",
+)
 SCENES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
 SOURCES: Mapping[str, Callable[[], list[Tensor]]] = {
     "scikit-learn": of_scikit_learn,
-    "mate-backgrounds": partial(of_debian, "mate/nature/*.jpg", "mate-backgrounds"),
-    "lomiri-wallpapers": partial(of_debian, "*_by_*.jpg", "lomiri-wallpapers-16.04 lomiri-wallpapers-20.04"),
+    "mate-backgrounds": partial(of_debian, BACKGROUNDS, ["mate/nature/*.jpg"], "mate-backgrounds"),
+    "lomiri-wallpapers": partial(
+        of_debian, BACKGROUNDS, ["*_by_*.jpg"], "lomiri-wallpapers-16.04 lomiri-wallpapers-20.04"
+    ),
+    "opencv-doc": partial(of_debian, EXAMPLES, PHOTOGRAPHS, "opencv-doc"),
     "scikit-image": of_scikit_image,
 }
 

@@ -46,8 +46,9 @@ def last_samples(run: Path, shape: tuple[int, int]) -> Image.Image | None:
     grids = files.numbered(run / files.SAMPLES, "png")
     if not grids:
         return None
+    with Image.open(grids[-1].with_name(files.REAL)) as real:  # a grid of classes has columns of its own
+        tile = (real.width - GRID_LINE) // columns_for(SAMPLES)
     with Image.open(grids[-1]) as grid:
-        tile = (grid.width - GRID_LINE) // columns_for(SAMPLES)
         columns, rows = shape
         corner = grid.crop((0, 0, columns * tile + GRID_LINE, rows * tile + GRID_LINE))
     return corner.resize((ENLARGED * corner.width, ENLARGED * corner.height), Image.Resampling.NEAREST)
