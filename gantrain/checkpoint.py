@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from gantrain.errors import GantrainError
-from gantrain.files import CHECKPOINTS, numbered, sync_folder
+from gantrain.files import CHECKPOINTS, SAMPLES, SUPERSEDED, numbered, sync_folder
 from gantrain.train.cadence import is_due
 from gantrain.train.state import TrainingState
 
@@ -38,8 +38,9 @@ def save(path: Path, content: dict[str, Any]) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except RuntimeError as error:  # PyTorch's writer hides the reason
+        full = shutil.disk_usage(path.parent).free < 2**20
         partial.unlink(missing_ok=True)
-        if shutil.disk_usage(path.parent).free < 2**20:
+        if full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise
     except BaseException:
@@ -74,6 +75,19 @@ def newest(run: Path) -> Path | None:
     """The checkpoint with the highest step, if there is one."""
     found = numbered(run / CHECKPOINTS, "pt")
     return found[-1] if found else None
+
+
+def set_aside_after(start: Path) -> None:
+    """Makes `start` the newest: later checkpoints, and grids drawn after it, go into folders of their own."""
+    run = start.parent.parent
+    if start == newest(run):
+        return
+    for folder, ending in ((start.parent, "pt"), (run / SAMPLES, "png")):
+        later = [path for path in numbered(folder, ending) if int(path.stem) > int(start.stem)]
+        aside = folder / SUPERSEDED / str(1 + len(list((folder / SUPERSEDED).glob("*"))))
+        aside.mkdir(parents=True)
+        for path in later:
+            path.replace(aside / path.name)
 
 
 @contextmanager

@@ -122,6 +122,7 @@ def facts_of_config(
         "batch_norm": bool(MIXING & set(norms.values())),
         "conditional": cfg.condition.kind == "class",
         "labelled": LABELLED.get(targets["data"].__name__),
+        "classifying": cfg.metrics.every > 0 and cfg.metrics.best.endswith("_cls"),
         "networks_take_labels": all("num_classes" in p for p in takes.values()),
         "latent_dim": cfg.latent.get("dim", sys.maxsize),
         "embedding_dim": cfg.condition.embedding_dim,

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 from math import inf
 from pathlib import Path
 from typing import NoReturn
@@ -145,6 +146,9 @@ def _refuse_flag(message: str) -> NoReturn:
 
 def main() -> None:
     """Runs the command line and exits: 0 done, 2 user's input, 3 non-finite, 130/143 stopped, 1 our fault."""
+    for stream in (sys.stdout, sys.stderr):  # a file's name need not be one that the terminal can show
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_guarded(sys.argv[1:]))
 
 

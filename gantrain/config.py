@@ -151,6 +151,13 @@ REFUSALS = (
         "condition=none, or for data=folder one subfolder per class",
     ),
     Rule(
+        "metrics.best",
+        ("classifying", "labelled"),
+        lambda classifying, labelled: classifying and labelled is False,
+        "the space cls is a classifier's, and these data have no labels to fit it to",
+        "metrics.best=fd_rand, or for data=folder one subfolder per class",
+    ),
+    Rule(
         "condition",
         ("conditional", "networks_take_labels"),
         lambda conditional, take: conditional and not take,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from typing import Any
 
 USER_INPUT = 2
 NON_FINITE = 3
@@ -38,14 +39,24 @@ class GantrainError(ValueError):
         head = f"{key}: {reason}" if key else reason
         super().__init__(f"{head}\n  {remedy}" if remedy else head)
 
-    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         return type(self), (self.key, self.reason, self.remedy)  # launchers send it between processes
 
 
 class NonFiniteError(GantrainError):
-    """A loss or gradient became infinite or NaN; the weights were not moved."""
+    """A loss or gradient became infinite or NaN; the weights were not moved.
+
+    step: the last one that was whole; None: the state's own, where the loop has not gone on since.
+    """
 
     exit_code = NON_FINITE
+
+    def __init__(self, key: str, reason: str, remedy: str = "", step: int | None = None) -> None:
+        super().__init__(key, reason, remedy)
+        self.step = step
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.key, self.reason, self.remedy, self.step)
 
 
 class FoundError(GantrainError):

@@ -15,6 +15,7 @@ SAMPLES, CHECKPOINTS, TENSORBOARD, LOCK = "samples", "checkpoints", "tensorboard
 FINDINGS, SIGNALS, EVALUATIONS, REPORT = "findings.jsonl", "signals.jsonl", "evaluations.jsonl", "report.md"
 EXHIBITS = "findings"  # the pictures that show what was found
 REAL = "real.png"  # beside the samples: a grid of real pictures
+SUPERSEDED = "superseded"  # in folders of checkpoints and samples: what a resume from an older one set aside
 EXPORT = "export"
 PAGE, COMPARISON = "report.html", "compare.html"
 

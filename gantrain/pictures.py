@@ -91,6 +91,12 @@ def grid(images: Tensor, columns: int) -> Tensor:
     return F.pad(tiles, (0, GRID_LINE, 0, GRID_LINE), value=GREY)
 
 
+def preview(images: Tensor, count: int, seed: int = 0) -> Tensor:
+    """uint8 N x C x H x W -> a grid of up to `count` of them from anywhere: folders lie class by class."""
+    order = torch.randperm(len(images), generator=Generator().manual_seed(seed))[:count]
+    return grid(images[order], columns_for(len(order)))
+
+
 def to_image(picture: Tensor) -> Image.Image:
     """uint8 C x H x W -> a PIL image, grey or RGB."""
     array = picture.cpu().numpy()

@@ -57,15 +57,15 @@ def alone_in(directory: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()  # the file stays: whoever holds the lock by it would no longer keep others out
 
 
 @contextmanager
 def recording_failure(directory: Path, told: Mapping[str, Any] | None = None) -> Iterator[None]:
     """A run that ends badly says so in its own log and summary: a sweep goes on and reports only one.
 
-    told: what the summary says besides, of a run that had not come to write it.
+    told: what the summary says besides, of a job that has not begun. A run that is there already stays as it
+        is: what was refused then is another job than the one that made it.
     """
     try:
         with _quiet_writers():
@@ -85,7 +85,8 @@ def recording_failure(directory: Path, told: Mapping[str, Any] | None = None) ->
         with suppress(OSError):  # a full disk is often why we are here
             directory.mkdir(parents=True, exist_ok=True)
             diverged = isinstance(error, NonFiniteError)
-            files.update_summary(directory, **(told or {}), status=status, error=text, diverged=diverged)
+            if told is None or not (directory / files.CONFIG).is_file():
+                files.update_summary(directory, **(told or {}), status=status, error=text, diverged=diverged)
         error.reported = True  # type: ignore[attr-defined]  # the front door need not repeat it
         with suppress(OSError):
             log.error("%s", text if user_error else "".join(traceback.format_exception(error)).rstrip())

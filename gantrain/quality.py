@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from gantrain.console import log
 from gantrain.metrics.evaluation import Measurement, evaluate
 from gantrain.metrics.kinds import IN_TRAINING, badness
 from gantrain.metrics.reference import Reference
-from gantrain.metrics.stamps import Stamp, comparable
+from gantrain.metrics.stamps import Stamp, differing
 from gantrain.networks.latent import Latent
 from gantrain.tracking import Tracker
 from gantrain.train.state import TrainingState
@@ -39,6 +40,20 @@ class Artist:
         return pictures.draw(state.ema.network, z, labels)
 
 
+def was_past_best(state: TrainingState, settings: Mapping[str, Any]) -> bool:
+    """Whether the run's last look was past its best, by the section `metrics` as it is now."""
+    page = state.diary.get(DIARY)
+    if page is None or page["best"]["metric"] != settings["best"]:
+        return False
+    return page["worse"] and page["since"] >= settings["patience"]
+
+
+def is_worse(metric: str, value: float, best: float) -> bool:
+    """Whether a value is worse than the best one by more than noise."""
+    least = badness(metric, best)
+    return badness(metric, value) > least + MARGIN * abs(least)  # a kernel distance can lie below 0
+
+
 class Quality:
     """Measures every `every` steps, keeps the best checkpoint, and says when a run is past it."""
 
@@ -51,8 +66,13 @@ class Quality:
         settings = config["metrics"]
         self.every, self.patience, self.name = settings["every"], settings["patience"], settings["best"]
         self.spaces = dict.fromkeys((*IN_TRAINING, self.name.partition("_")[2]))
-        self.past_best, self.stop_when_worse = False, config["train"]["stop_when_worse"]
+        self.past_best, self.stop_when_worse = (
+            was_past_best(state, settings),
+            config["train"]["stop_when_worse"],
+        )
         page = state.diary.get(DIARY)
+        if page and page["best"]["metric"] != self.name:
+            page = None  # metrics.best was changed: what was best says nothing now
         self.best: dict[str, Any] | None = page and page["best"]
         self.since: int = page["since"] if page else 0  # looks without a new best
         checkpoints.best = self.best and self.best["step"]
@@ -71,26 +91,29 @@ class Quality:
             name: measured._asdict() | {"stamp": asdict(measured.stamp)} for name, measured in found.items()
         }
         files.append_row(self.run / files.EVALUATIONS, {"step": state.step, "metrics": rows})
-        self._compare(state, found[self.name])
-        state.diary[DIARY] = {"best": self.best, "since": self.since}
+        worse = self._compare(state, found[self.name])
+        state.diary[DIARY] = {"best": self.best, "since": self.since, "worse": worse}
 
-    def _compare(self, state: TrainingState, now: Measurement) -> None:
+    def _compare(self, state: TrainingState, now: Measurement) -> bool:
+        """Whether this look is worse than the best one, beyond noise."""
         value = badness(self.name, now.value)
-        if self.best is not None and comparable(Stamp(**self.best["stamp"]), now.stamp):
+        if self.best is not None and differing(Stamp(**self.best["stamp"]), now.stamp):
             self.best = None  # metrics.count was changed, say: what was best then says nothing now
         if self.best is None or value < badness(self.name, self.best["value"]):
-            self.best = {"step": state.step, "value": now.value, "stamp": asdict(now.stamp)}
-            self.since = 0
+            stamp = asdict(now.stamp)
+            self.best = {"metric": self.name, "step": state.step, "value": now.value, "stamp": stamp}
+            self.since, self.past_best = 0, False
             self.checkpoints.best = state.step
-            return
+            return False
         self.since += 1
-        worse = value > (1 + MARGIN) * badness(self.name, self.best["value"])
+        worse = is_worse(self.name, now.value, self.best["value"])
         past, self.past_best = self.past_best, worse and self.since >= self.patience
         if self.past_best and not past:
             log.warning(
                 "past its best since step %d: %s was %.3g then and is %.3g now; use %s",
                 self.best["step"], self.name, self.best["value"], now.value, self.checkpoint,
             )  # fmt: skip
+        return worse
 
     @property
     def enough(self) -> bool:
@@ -108,7 +131,7 @@ class Quality:
             return {"best": None}
         return {
             "best": {
-                "metric": self.name,
+                "metric": self.best["metric"],
                 "value": self.best["value"],
                 "step": self.best["step"],
                 "checkpoint": self.checkpoint.relative_to(self.run).as_posix(),

@@ -20,7 +20,7 @@ import yaml
 from PIL import Image
 from small import Command, Outcome
 
-from gantrain import checkpoint, cli
+from gantrain import checkpoint, cli, files
 
 TINY = (
     "model.width=4",
@@ -292,6 +292,53 @@ def test_run_is_refused_and_unharmed(gantrain: Command, run: Path, typed: str) -
         OF_A_RUN[typed],
     )
     assert contents(run) == before
+
+
+def test_a_refused_job_of_a_sweep_leaves_the_run_that_is_there(gantrain: Command) -> None:
+    """A sweep that was widened numbers its jobs anew: job 0 is then another one than the run in 0/."""
+    assert gantrain("-m", *tiny("seed=0", "hydra.sweep.dir=sweep")).code == 0
+    before = Path("sweep/0/summary.json").read_text(), Path("sweep/0/config.yaml").read_text()
+    refused = gantrain("-m", *tiny("seed=1", "hydra.sweep.dir=sweep"))
+    assert refused.code == 2
+    assert "holds a run with other settings: seed 0 -> 1" in refused.err
+    assert (Path("sweep/0/summary.json").read_text(), Path("sweep/0/config.yaml").read_text()) == before
+
+
+@pytest.mark.parametrize("harm", [("train.steps=0",), ("seed=9",), ()])
+def test_a_rewind_that_is_refused_moves_nothing(gantrain: Command, run: Path, harm: tuple[str, ...]) -> None:
+    oldest = files.numbered(run / "checkpoints", "pt")[0]
+    if not harm:
+        cut_short(oldest)
+    before = contents(run)
+    assert gantrain("resume", str(oldest), *harm).code == 2
+    assert contents(run) == before
+
+
+def test_names_that_the_terminal_cannot_show(tmp_path: Path) -> None:
+    """A class folder of Chinese letters and a broken file that is no text, told to a terminal of ASCII."""
+    for name in ("\u732b", "cat"):
+        folder = tmp_path / "pets" / name
+        folder.mkdir(parents=True)
+        for seed in range(4):
+            pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{seed}.png")
+    (tmp_path / "pets" / "cat" / os.fsdecode(b"\xfe.png")).touch()
+    command = [
+        sys.executable,
+        "-m",
+        "gantrain",
+        "inspect",
+        "data=folder",
+        "data.root=pets",
+        "data.image_size=16",
+    ]
+    environment = os.environ | {
+        "PYTHONIOENCODING": "ascii:strict",
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+    }
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"\\u732b" in done.stdout
 
 
 class Evil:

@@ -23,6 +23,7 @@ from gantrain.data.store import ImageSet, Store
 from gantrain.errors import NonFiniteError
 from gantrain.losses import penalties
 from gantrain.losses.adversarial import BCE
+from gantrain.metrics.reference import Reference
 from gantrain.networks import dcgan
 from gantrain.networks.latent import Normal, Uniform
 from gantrain.train.loop import Game, one_step
@@ -238,6 +239,27 @@ def test_a_step_never_waits_for_the_device() -> None:
         one_step(state, game)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_pictures_are_compared_on_the_device_as_on_the_cpu() -> None:
+    images = torch.randint(256, (240, 1, 16, 16), dtype=torch.uint8, generator=Generator().manual_seed(0))
+    fakes = torch.randint(64, 256, (60, 1, 16, 16), dtype=torch.uint8, generator=Generator().manual_seed(1))
+    found = [
+        Reference(images, None, torch.arange(240), "all", count=60, device=device).compare(fakes.to(device))
+        for device in DEVICES
+    ]
+    assert found[0].keys() == found[1].keys()
+    assert_close(found[1], found[0], rtol=1e-3, atol=1e-3)
+
+
+def test_the_doctor_looks_on_on_the_device(tmp_path: Path) -> None:
+    """A run that is long enough for the pictures to be judged, from before the first step to the report."""
+    attended = ("doctor.enabled=true", "metrics.every=100", "metrics.count=64", "train.steps=220")
+    run = train(tmp_path, "run", *attended)
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["best"]["metric"] == "fd_rand"
+    assert (run / "report.md").is_file()
 
 
 @pytest.mark.parametrize("compile", ["none", "cudagraphs"])

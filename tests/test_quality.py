@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from small import Command
 
 from gantrain import checkpoint, files
 from gantrain.errors import GantrainError
 from gantrain.metrics.kinds import badness, check_metric
+from gantrain.quality import is_worse
 
 SMALL = (
     *(
@@ -86,6 +88,46 @@ def test_past_its_best_is_said_and_may_end_the_run(gantrain: Command) -> None:
     assert summary["step"] < 120
     assert summary["best"]["past_best"]
     assert (Path("stopped") / summary["best"]["checkpoint"]).is_file()
+
+
+def test_a_run_that_was_ended_early_stays_ended(gantrain: Command) -> None:
+    ended = (*SMALL, *RUINED, "metrics.every=10", "metrics.patience=2", "train.steps=120")
+    assert gantrain(*ended, "train.stop_when_worse=true", "hydra.run.dir=run").code == 0
+    before = json.loads(Path("run/summary.json").read_text())
+    assert before["step"] < 120
+    again = gantrain(*ended, "train.stop_when_worse=true", "hydra.run.dir=run")
+    assert again.code == 0
+    assert "already finished: it was past its best" in again.out
+    assert json.loads(Path("run/summary.json").read_text()) == before
+    assert gantrain("resume", "run", "train.stop_when_worse=false").code == 0
+    assert json.loads(Path("run/summary.json").read_text())["step"] == 120
+
+
+def test_another_metric_has_another_best(gantrain: Command) -> None:
+    common = (*SMALL, "metrics.every=10", "checkpoint.every=40")
+    assert gantrain(*common, "train.steps=40", "hydra.run.dir=run").code == 0
+    assert gantrain("resume", "run", "train.steps=60", "metrics.best=recall_rand").code == 0
+    best = json.loads(Path("run/summary.json").read_text())["best"]
+    looks = {row["step"]: row["metrics"] for row in files.read_rows(Path("run") / files.EVALUATIONS)}
+    later = {step: looks[step]["recall_rand"]["value"] for step in (50, 60)}
+    assert (best["metric"], best["value"]) == ("recall_rand", max(later.values()))
+    assert looks[best["step"]]["recall_rand"]["value"] == best["value"]
+
+
+def test_a_classifier_needs_labels_before_anything_is_trained(gantrain: Command) -> None:
+    pixels = torch.randint(256, (12, 16, 16, 3), dtype=torch.uint8).numpy()
+    Path("plain").mkdir()
+    for number, picture in enumerate(pixels):
+        Image.fromarray(picture).save(f"plain/{number}.png")
+    refused = gantrain("data=folder", "data.root=plain", *SMALL, "metrics.best=fd_cls", "train.steps=20")
+    assert refused.code == 2
+    assert "metrics.best: the space cls is a classifier's" in refused.err
+
+
+@pytest.mark.parametrize(("now", "past"), [(-0.00098, False), (0.002, True)])
+def test_a_kernel_distance_below_zero_has_a_margin_as_well(now: float, past: bool) -> None:
+    """The best look at kd was -0.001: unbiased, it lies around 0 for pictures as good as real ones."""
+    assert is_worse("kd_pca64", now, -0.001) == past
 
 
 def test_a_resume_remembers_the_best(gantrain: Command) -> None:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gantrain import build, checkpoint, checks, files, runtime
 from gantrain.compose import beside, composed
-from gantrain.config import refuse
+from gantrain.config import check_section, refuse
 from gantrain.doctor.attend import Doctor
 from gantrain.doctor.duality import duality_gap
 from gantrain.doctor.eyes import Eyes
@@ -41,6 +41,7 @@ def examine(
     cfg, _ = saved_config(run)
     for setting in settings:
         change(cfg, setting)
+    check_section("doctor", cfg.doctor)
     check_params(plain(cfg)["doctor"]["params"], cfg.doctor.ignore)
     cfg.runtime.device = device
     runtime.check_device(device)

@@ -18,7 +18,7 @@ from gantrain.commands.sample import Artist
 from gantrain.console import quiet
 from gantrain.errors import GantrainError
 from gantrain.pictures import latent_blocks
-from gantrain.source import source_of
+from gantrain.source import HEAD, source_of
 
 Inputs = tuple[Tensor, ...]
 CHECKED = 1000  # latents that the exported generator is held against ours by
@@ -43,6 +43,7 @@ def export(name: str, format: str = "onnx", out: Path | None = None, seed: int =
     """
     if out is not None:
         files.refuse_folder(out, "--out")
+        refuse_the_users_own(format, out)
     artist = Artist(name, "cpu")
     ending, write = WRITERS[format]
     path = out or artist.run / files.EXPORT / f"{artist.step:08d}" / f"generator{ending}"
@@ -70,6 +71,16 @@ def export(name: str, format: str = "onnx", out: Path | None = None, seed: int =
         f"on {CHECKED:,} latents at most {apart:.1g} from PyTorch's"
     )
     print("\n".join(f"  {key}: {value}" for key, value in facts.items()))
+
+
+def refuse_the_users_own(format: str, out: Path) -> None:
+    """safetensors writes a .py beside the weights: not over one that somebody else wrote."""
+    source = out.with_suffix(".py")
+    if format != "safetensors" or not source.is_file():
+        return
+    if source == out or not source.read_bytes().startswith(HEAD.partition("\n")[0].encode()):
+        reason = f"{source} is there, and not an export's: the code beside the weights would replace it"
+        raise GantrainError("--out", reason, f"--out {out.with_name('generator.safetensors')}")
 
 
 def inputs_of(artist: Artist, count: int, seed: int) -> Inputs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -30,9 +29,7 @@ def resume(name: str, overrides: Sequence[str]) -> None:
         raise GantrainError(
             str(run), "has no checkpoint to go on from", "start it anew: it had not saved yet"
         )
-    if start is not None:
-        set_aside_after(start)
-    train(cfg, run, added=overrides)
+    train(cfg, run, added=overrides, start=start)
 
 
 def change(cfg: DictConfig, override: str) -> None:
@@ -51,12 +48,3 @@ def change(cfg: DictConfig, override: str) -> None:
         reason = f"{flat[key]} -> {text} would make it another experiment"
         raise GantrainError(key, reason, f"a resume may change: {', '.join(RESUMABLE)}")
     OmegaConf.update(cfg, key, value)
-
-
-def set_aside_after(start: Path) -> None:
-    """Moves later checkpoints out of the way, so that `start` is the newest; nothing is deleted."""
-    for later in files.numbered(start.parent, "pt"):
-        if later.stem > start.stem:
-            aside = later.parent / "superseded"
-            aside.mkdir(exist_ok=True)
-            later.replace(aside / later.name)

@@ -24,7 +24,7 @@ from gantrain.errors import NonFiniteError
 from gantrain.metrics.kinds import badness
 from gantrain.pages.writing import write_report
 from gantrain.process import Stop, alone_in, graceful_stop, prepare_process, recording_failure
-from gantrain.quality import Artist, Quality
+from gantrain.quality import Artist, Quality, was_past_best
 from gantrain.saved import recorded, refuse_other_data, refuse_other_settings, with_decisions_of
 from gantrain.sections import DECIDED
 from gantrain.tracking import FixedNoise, SummaryKeeper, Tracker
@@ -41,6 +41,7 @@ def train(
     asked: Asked | None = None,
     in_sweep: bool = False,
     added: Sequence[str] = (),
+    start: Path | None = None,
 ) -> float | None:
     """Trains in `directory`, or goes on there if it already holds a checkpoint.
 
@@ -53,6 +54,7 @@ def train(
         asked: what the user typed; None: what the run was started with (a resume).
         in_sweep: a failure then leaves its log and status even before anything was trained.
         added: what a resume changed, as typed.
+        start: the checkpoint to go on from; None: the newest. What came after it is set aside.
 
     Raises:
         GantrainError: something the user can fix; nothing was harmed.
@@ -64,7 +66,7 @@ def train(
         facts = checks.check(cfg, asked.keys if asked is not None else ())
         directory.mkdir(parents=True, exist_ok=True)
         with alone_in(directory):
-            start_from = checkpoint.newest(directory)
+            start_from = start or checkpoint.newest(directory)
             if start_from is not None:
                 cfg = with_decisions_of(cfg, directory)
                 refuse_other_settings(cfg, directory)
@@ -87,9 +89,11 @@ def train_in(
     if start_from is not None:
         refuse_other_data(data, directory)
         checkpoint.restore(state, checkpoint.load(start_from), start_from)
-        if state.step >= cfg.train.steps:
-            log.info("already finished: %d steps are done; more with train.steps=N", state.step)
+        if done := already_done(cfg, state):
+            log.info("already finished: %s", done)
+            settle(directory)
             return
+        checkpoint.set_aside_after(start_from)
         (directory / files.REPORT).unlink(missing_ok=True)  # it told of the shorter run
     introduce(cfg, images, state.nets)
     log.info(
@@ -109,6 +113,22 @@ def train_in(
     finally:
         write_report(directory)
     say_goodbye(directory, state)
+
+
+def already_done(cfg: DictConfig, state: TrainingState) -> str | None:
+    """Why there is nothing left to train."""
+    if state.step >= cfg.train.steps:
+        return f"{state.step} steps are done; more with train.steps=N"
+    if cfg.train.stop_when_worse and was_past_best(state, cfg.metrics):
+        return f"it was past its best after {state.step} steps; on with train.stop_when_worse=false"
+    return None
+
+
+def settle(directory: Path) -> None:
+    """A run that was stopped after its last checkpoint, amidst its closing words, is finished."""
+    if files.read_summary(directory).get("status") != "finished":
+        files.update_summary(directory, status="finished", error=None)
+        write_report(directory)
 
 
 @dataclass(frozen=True)
@@ -151,7 +171,7 @@ def onlookers(
     latents = pictures.fixed_latents(
         game.rules.latent, cfg.tracking.samples, num_classes, SAMPLED_FROM, state.device
     )
-    real = pictures.grid(images.images[: cfg.tracking.samples], pictures.columns_for(cfg.tracking.samples))
+    real = pictures.preview(images.images, cfg.tracking.samples)
     tracker = Tracker(directory, config, state, FixedNoise(*latents), real)
     checkpoints = Checkpoints(directory, config, cfg.checkpoint.every, cfg.checkpoint.keep, total)
     judged = total >= SHORTEST_JUDGED

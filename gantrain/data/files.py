@@ -43,40 +43,44 @@ class Published:
     """The files to put into a folder by hand, for the error."""
     also_in: tuple[Path, ...] = ()
     """Further folders to look in, such as a distribution's package."""
+    below: str = ""
+    """Where it lies in folders that are not its own; another set may have files of the same names."""
     hint: str = ""
     """Another way to the files, for the error."""
 
     def load(self, root: str | None, read: Callable[[Path], T | None]) -> T:
         """What `read` makes of the first folder that has the files; it gives None for a folder without them.
 
-        Looks in `root`, or without one in ./data, the user's cache and `also_in`. What is in none of them is
-        downloaded into `root` or the cache. Raises GantrainError("data.root") if that fails too.
+        Looks in `root`, or without one below ./data and the user's cache, and in `also_in`. What is nowhere
+        is downloaded into `root` or the cache. Raises GantrainError("data.root") if that fails too.
         """
         target = Path(root).expanduser() if root else cache_folder()
-        folders = [target] if root else [Path("data"), target, *self.also_in]
+        place = target if root else target / self.below
+        folders = [place] if root else [Path("data") / self.below, place, *self.also_in]
         found, damage = _first(read, folders)
         if found is None:
             try:
-                found = self._download(target, read)
+                found = self._download(target, place, read)
             except Exception as error:  # network, mirrors, disk, archives: whatever it was, the remedy is one
-                raise self._nowhere(folders, target, damage, error) from error
+                raise self._nowhere(folders, place, damage, error) from error
         assert found is not None, f"torchvision keeps {self.title} elsewhere now"
         return found
 
-    def _download(self, target: Path, read: Callable[[Path], T | None]) -> T | None:
+    def _download(self, target: Path, place: Path, read: Callable[[Path], T | None]) -> T | None:
+        """Into `target`, where it is then to be read from `place`."""
         target.mkdir(parents=True, exist_ok=True)
         with FileLock(target / f".{self.torchvision_class}.lock"):
-            found, _ = _first(read, [target])  # another process may have fetched it while we waited
+            found, _ = _first(read, [place])  # another process may have fetched it while we waited
             if found is not None:
                 return found
             from torchvision import datasets  # here: takes a second, and is seldom needed
 
             with _brief_downloads():
                 getattr(datasets, self.torchvision_class)(str(target), download=True)
-        return read(target)
+        return read(place)
 
     def _nowhere(
-        self, folders: Sequence[Path], target: Path, damage: Sequence[str], error: Exception
+        self, folders: Sequence[Path], place: Path, damage: Sequence[str], error: Exception
     ) -> GantrainError:
         looked = ", ".join(str(folder) for folder in folders)
         cause = (str(error).strip() or type(error).__name__).splitlines()
@@ -87,7 +91,7 @@ class Published:
         return GantrainError(
             "data.root",
             reason,
-            f"put {self.wanted} into {target} or another folder and give data.root=FOLDER{self.hint}",
+            f"put {self.wanted} into {place} or another folder and give data.root=FOLDER{self.hint}",
         )
 
 

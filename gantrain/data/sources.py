@@ -46,10 +46,11 @@ FASHION_MNIST = Published(
     "Fashion-MNIST",
     "FashionMNIST",
     IDX_FILES,
+    below="FashionMNIST/raw",
     also_in=(Path("/usr/share/datasets/fashion-mnist"),),
     hint=" (Debian has it: apt install dataset-fashion-mnist)",
 )
-MNIST = Published("MNIST", "MNIST", IDX_FILES)
+MNIST = Published("MNIST", "MNIST", IDX_FILES, below="MNIST/raw")
 CIFAR10 = Published("CIFAR-10", "CIFAR10", "the folder cifar-10-batches-py (from cifar-10-python.tar.gz)")
 CELEBA = Published("CelebA", "CelebA", "the folder img_align_celeba (from img_align_celeba.zip)")
 

@@ -29,6 +29,7 @@ DIARY = "doctor"  # its page in the state's diary
 CLOSING_LOOKS = 3
 SHORTEST_JUDGED = WARM_UP_STEPS  # steps of a run whose pictures are looked at
 FINITE = {"finite_d": 1.0, "finite_g": 1.0}  # the alarm, asked before every look, was silent
+AT_THE_END = "fd_rand"  # a signal that only the closing looks take
 HISTORY = 400  # looks kept for a picture of how a signal went
 
 
@@ -102,16 +103,21 @@ class Doctor:
         return self._examination(self.window | signals, missing)
 
     def replay(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Judges what was recorded once more; rows of signals.jsonl."""
+        """Judges what was recorded up to the state's step once more; rows of signals.jsonl.
+
+        The closing looks among them are left out: they are taken again.
+        """
         for row in rows:
             step = int(row["step"])
+            if step > self.eyes.state.step > 0 or AT_THE_END in row:
+                continue
             signals = self.memory.add(step, {name: value for name, value in row.items() if name != "step"})
             self.watch.examine(Examination(step, self.total, signals, self.nulls, self.facts))
 
     def lost(self, error: NonFiniteError) -> str:
         """The run is at its end: a number was not finite. The report."""
         player = "d" if error.key == "discriminator" else "g"
-        self._examine({f"finite_{name}": float(name != player) for name in ("d", "g")})
+        self._examine({f"finite_{name}": float(name != player) for name in ("d", "g")}, error.step)
         return self.report("failed")
 
     def look_at_game(self) -> dict[str, float]:
@@ -127,12 +133,15 @@ class Doctor:
 
     # ---- What is found ------------------------------------------------------------------------------------
 
-    def _examine(self, signals: dict[str, float]) -> None:
-        self._announce(self.watch.examine(self._examination(signals)))
+    def _examine(self, signals: dict[str, float], after: int | None = None) -> None:
+        self._announce(self.watch.examine(self._examination(signals, after=after)))
         self._remember()
 
-    def _examination(self, signals: dict[str, float], found: Facts | None = None) -> Examination:
-        step = self.eyes.state.step
+    def _examination(
+        self, signals: dict[str, float], found: Facts | None = None, after: int | None = None
+    ) -> Examination:
+        """after: the step that the signals are of, unless it is the state's."""
+        step = self.eyes.state.step if after is None else after
         known = self.memory.add(step, signals)
         if signals:
             self.history = [*self.history, {"step": float(step)} | known][-HISTORY:]
@@ -144,7 +153,7 @@ class Doctor:
     def _announce(self, changes: list[Finding]) -> None:
         for finding in changes:
             if finding["event"] != "ended":
-                finding["picture"] = self._show(finding)
+                finding["picture"] = self._show(finding) or finding["picture"]
                 self.watch.illustrate(finding["rule"], finding["picture"])
             self._write(files.FINDINGS, dict(finding))
             if self.silent:
@@ -189,6 +198,9 @@ class Doctor:
 
     def report(self, status: str) -> str:
         """Writes report.md; gives the same for the terminal."""
+        for finding in self.watch.active:
+            if finding["picture"] is None:  # found again from what was recorded, without its pictures
+                self.watch.illustrate(finding["rule"], self._show(finding))
         diagnosis = self.diagnosis(status)
         files.write_atomically(self.run / files.REPORT, markdown(diagnosis))
         return plain(diagnosis)

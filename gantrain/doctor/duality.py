@@ -64,6 +64,7 @@ def _after_alone(phase: Phase, state: TrainingState, game: Game, seed: int, step
     with as_it_was(state):
         for _ in range(steps):
             play(state, game, (phase,), [next(state.sampler)])
+            state.step += 1  # lazy penalties go by it
         state.alarm.check()
         return payoff(state, game, seed)
 
@@ -87,6 +88,7 @@ def payoff(state: TrainingState, game: Game, seed: int) -> float:
         for some in rows:
             now = Round(state.step, noise, *game.store.batch(some, noise))
             fake = draw_fakes(nets.generator, D, rules, now)
-            logits = criticise_both(nets.discriminator, now.real, fake, now.labels, rules)
+            seen = rules.augment(now.real), rules.augment(fake)
+            logits = criticise_both(nets.discriminator, *seen, now.labels, rules)
             total += float(rules.loss.discriminator(*logits).mean())
     return -total / JUDGED

@@ -40,7 +40,7 @@ class Governor:
         self.cost: dict[str, float] = {}  # of the last look
 
     def allows(self, tier: str, seconds: float) -> bool:
-        """seconds: of training so far, the looks not counted."""
+        """seconds: of the run so far, what looked on included."""
         due = self.spent[tier] + self.cost.get(tier, 0.0)
         return self.fixed or due <= self.most * TIERS[tier].share * seconds
 

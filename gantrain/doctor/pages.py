@@ -9,7 +9,7 @@ from pathlib import Path
 from gantrain import files
 from gantrain.doctor.rules.advice import ADVICE
 from gantrain.doctor.rules.registry import RULES
-from gantrain.doctor.rules.rule import Rule
+from gantrain.doctor.rules.rule import Rule, Tier
 
 README = "README.md"
 NOTE = "<!-- Written by python -m gantrain.doctor.pages docs/rules: change the rule, not this page. -->"
@@ -19,6 +19,16 @@ TIERS = {
     "T1": "a look at the game, some twenty times a run",
     "T2": "a look at the pictures, some ten times a run",
     "T3": "at the end",
+}
+IN_A_ROW = "Three hits in a row, after the first 200 steps or 5 % of the run, whichever is longer"
+OF_THE_GAME = f"{IN_A_ROW}; the end counts as one more look."
+AT_THE_END = "At the end the majority of three looks decides."
+JUDGED: dict[Tier, str] = {
+    "preflight": "Before training one look decides; later it takes three hits in a row.",
+    "T0": OF_THE_GAME,
+    "T1": OF_THE_GAME,
+    "T2": f"{IN_A_ROW}. {AT_THE_END}",
+    "T3": AT_THE_END,
 }
 
 
@@ -88,9 +98,7 @@ def _measured(rule: Rule) -> list[str]:
         against = ", ".join(f"`{signal}`" for signal in rule.nulls)
         lines.append(f"- Compared with half of the real pictures against the other half: {against}")
     lines += [f'- Not checked where "{requirement.reason}"' for requirement in rule.requires]
-    once = (
-        "One hit is proof, at any step." if rule.exact else "Three hits in a row, after the first 200 steps."
-    )
+    once = "One hit is proof, at any step." if rule.exact else JUDGED[rule.tier]
     yields = [f"If {id} is found as well, that is the cause." for id in rule.yields_to]
     silent = [f"Left alone while {id} is an error." for id in rule.silenced_by]
     return [*lines, f"- {' '.join([once, *yields, *silent])}"]

@@ -18,6 +18,7 @@ from gantrain.doctor.rules.rule import Examination, Hit, Rule, unchecked
 
 HITS = MISSES = 3  # in a row, until a finding begins and until it ends
 OF_THE_GAME = ("T0", "T1")
+ONCE = "was looked at once, and one look at the game proves nothing"
 WARM_UP_STEPS, WARM_UP_SHARE = 200, 0.05  # before the later of the two, only what is exact is judged
 
 
@@ -86,6 +87,8 @@ class Watch:
         """
         before = self._standing()
         for id, rule in self.rules.items():
+            record = self.records[id]
+            first = not record.asked
             asked = [examination for examination in examinations if self._can_ask(rule, examination)]
             hits = [hit for at in asked if (hit := rule.test(at, self.params[id])) is not None]
             typical = middle(hits) if 2 * len(hits) > len(asked) else None
@@ -93,11 +96,15 @@ class Watch:
                 continue
             if rule.tier in OF_THE_GAME:
                 self._count(rule, asked[-1], typical)
+                if (
+                    first and record.active is None and not rule.exact
+                ):  # of a run that trained without a doctor, say
+                    record.asked, record.reason = False, ONCE
             elif typical is not None:
-                since = self.records[id].since if self.records[id].hits else asked[-1].step
+                since = record.since if record.hits else asked[-1].step
                 self._find(rule, asked[-1], typical, since)
             else:
-                self.records[id].resolve()
+                record.resolve()
         return self._changes(before, examinations[-1].step if examinations else 0)
 
     def _can_ask(self, rule: Rule, examination: Examination) -> bool:

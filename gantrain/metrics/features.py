@@ -183,12 +183,8 @@ class Classifier(Kept):
 
         return in_blocks(features, images, self.weights[0].device)
 
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 N x C x H x W -> the likeliest class (int64 N) and its probability (float32 N)."""
-        return self.classify(self(images))
-
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """The same from pictures' features, N x 64."""
+        """Pictures' features, N x 64 -> the likeliest class (int64 N) and its probability (float32 N)."""
         confidence, labels = logits(features / self.scale, self.weights).softmax(1).max(1)
         return labels, confidence
 

@@ -25,6 +25,7 @@ FEWEST, VALUES, SPECTRAL_VALUES = 128, 2**22, 2**19
 many as have 2^19, and both from 128 at least."""
 PERIODS = (2, 4)  # of the patterns that one or two doublings leave
 HALVINGS = 8
+ON_THE_CPU = ("rings", "quantiles")  # a few numbers, where artefacts measures them on any device
 SMALLEST_HALF = 50  # smaller halves differ so much that nothing would ever lie outside
 
 
@@ -65,7 +66,11 @@ class RealSide:
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "space"}
 
     def to(self, device: torch.device) -> RealSide:
-        tensors = {key: value for key, value in self.state().items() if isinstance(value, Tensor)}
+        tensors = {
+            key: value
+            for key, value in self.state().items()
+            if isinstance(value, Tensor) and key not in ON_THE_CPU
+        }
         moved: dict[str, Any] = {key: value.to(device) for key, value in tensors.items()}
         return replace(self, space=self.space.to(device), **moved)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from gantrain.errors import GantrainError
-
 
 @dataclass(frozen=True)
 class Stamp:
@@ -38,13 +36,6 @@ class Stamp:
         )
 
 
-def comparable(a: Stamp, b: Stamp) -> list[str]:
+def differing(a: Stamp, b: Stamp) -> list[str]:
     """The names of what differs; empty if numbers under these stamps may be compared."""
     return [field.name for field in fields(Stamp) if getattr(a, field.name) != getattr(b, field.name)]
-
-
-def refuse_unlike(name: str, a: Stamp, b: Stamp) -> None:
-    """Raises GantrainError(name) if the two values of the metric `name` may not be compared."""
-    if differing := comparable(a, b):
-        shown = ", ".join(f"{field} {getattr(a, field)} and {getattr(b, field)}" for field in differing)
-        raise GantrainError(name, f"measured unlike, not to be compared: {shown}", "measure both alike")

@@ -178,6 +178,9 @@ def records_of(places: Sequence[str]) -> tuple[list[Record], Path | None]:
     """
     if len(places) > 1:  # SWEEP/* names files as well
         places = [place for place in places if not Path(place).is_file() or place.endswith(".pt")]
+        if not places:
+            remedy = "name a sweep's folder, or runs"
+            raise GantrainError("compare", "these are files, and none is a checkpoint", remedy)
     found = {place: _runs_at(place) for place in places}
     runs = list(dict.fromkeys(run for those in found.values() for run in those))
     records = [Record(run, name) for run, name in zip(runs, _short(runs), strict=True)]

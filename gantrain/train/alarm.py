@@ -58,11 +58,12 @@ class Alarm:
         if not self.raised.item():
             return
         player = next(player for player, bad in self.bad.items() if bad)
-        step = self.began_after + int(self.quiet) + 1
+        whole = self.began_after + int(self.quiet)
         raise NonFiniteError(
             player,
-            f"its loss or gradient is not finite at step {step}; the weights were not moved",
+            f"its loss or gradient is not finite at step {whole + 1}; the weights were not moved",
             "lower optim.lr_d and optim.lr_g, or another loss or penalty",
+            whole,
         )
 
 

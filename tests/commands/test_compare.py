@@ -99,7 +99,7 @@ def test_the_best_checkpoint_is_taken_if_asked_for(gantrain: Command) -> None:
 
 
 def test_a_run_shows_what_it_learns_from(gantrain: Command) -> None:
-    """The first pictures of the data, in a grid as wide as those of the samples."""
+    """Pictures of the data, in a grid as wide as those of the samples."""
     assert gantrain("hydra.run.dir=run", *QUICK).code == 0
     real, drawn = (Image.open(Path("run/samples") / name) for name in (files.REAL, "00000004.png"))
     assert real.size == drawn.size
@@ -114,6 +114,7 @@ def test_a_run_shows_what_it_learns_from(gantrain: Command) -> None:
         (("run", "--out", "empty"), "--out: empty is a folder"),
         (("run", "--metric", "fid"), "--metric: no such metric: 'fid'"),
         (("run", "--metric", "swd_cls"), "--metric: none of the runs has measured swd_cls"),
+        (("run/config.yaml", "run/summary.json"), "compare: these are files, and none is a checkpoint"),
         ((), "the following arguments are required"),
     ],
 )

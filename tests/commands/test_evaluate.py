@@ -12,7 +12,7 @@ from small import TINY, Command
 from gantrain import files, pictures
 from gantrain.data import sources
 from gantrain.metrics import features
-from gantrain.metrics.stamps import Stamp, comparable
+from gantrain.metrics.stamps import Stamp, differing
 
 KINDS = ("fd", "kd", "precision", "recall", "density", "coverage", "vendi", "swd")
 
@@ -85,7 +85,7 @@ def test_what_is_printed_is_appended(gantrain: Command) -> None:
     assert [{"run": str(run)} | row for row in rows] == [first, second]
     assert (first["step"], first["seed"], first["images"]) == (2, 0, None)
     stamps = [Stamp(**found["metrics"]["fd_rand"]["stamp"]) for found in (first, second)]
-    assert not comparable(*stamps)
+    assert not differing(*stamps)
     assert stamps[0].n_fake == 60
     assert (stamps[0].ema, stamps[0].eval_mode) == (True, True)
 

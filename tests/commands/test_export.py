@@ -117,6 +117,15 @@ def test_what_cannot_be_exported(
     assert reason in told.err
 
 
+@pytest.mark.parametrize("out", ["mine.safetensors", "mine.py"])
+def test_a_module_of_the_users_own_is_not_replaced(gantrain: Command, run: Path, out: str) -> None:
+    Path("mine.py").write_text("TEN_YEARS = 'of work'\n")
+    told = gantrain("export", "run", "--format", "safetensors", "--out", out)
+    assert told.code == 2
+    assert "--out: mine.py is there, and not an export's" in told.err
+    assert Path("mine.py").read_text() == "TEN_YEARS = 'of work'\n"
+
+
 def test_what_was_exported_before_stays_until_there_is_better(
     gantrain: Command, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,16 @@ def test_a_finished_run_says_so(gantrain: Command) -> None:
     assert "finished: 3 steps" in more.out
 
 
+def test_a_run_that_was_killed_amidst_its_closing_words_is_finished(gantrain: Command) -> None:
+    assert gantrain(*TINY, "train.steps=2", "hydra.run.dir=run").code == 0
+    files.update_summary(Path("run"), status="failed", error="no space left")
+    Path("run", files.PAGE).unlink()
+    assert gantrain("resume", "run").code == 0
+    summary = files.read_summary(Path("run"))
+    assert (summary["status"], summary["error"]) == ("finished", None)
+    assert Path("run", files.PAGE).is_file()
+
+
 def test_resuming_from_an_older_checkpoint_sets_the_later_ones_aside(
     gantrain: Command, tmp_path: Path
 ) -> None:
@@ -136,11 +146,17 @@ def test_resuming_from_an_older_checkpoint_sets_the_later_ones_aside(
         gantrain(*TINY, "train.steps=6", "checkpoint.every=2", "checkpoint.keep=3", "hydra.run.dir=run").code
         == 0
     )
-    folder = tmp_path / "run" / "checkpoints"
+    folder, grids = tmp_path / "run" / "checkpoints", tmp_path / "run" / "samples"
     before = (folder / "00000006.pt").read_bytes()
     assert gantrain("resume", str(folder / "00000002.pt")).code == 0
-    assert (folder / "superseded" / "00000006.pt").read_bytes() == before
+    assert (folder / "superseded" / "1" / "00000006.pt").read_bytes() == before
     assert [row["step"] for row in rows(tmp_path / "run")] == [2, 4, 6]
+    # once more, and not so far: what was set aside first is still there, and the film ends with the run
+    assert gantrain("resume", str(folder / "00000002.pt"), "train.steps=4").code == 0
+    assert (folder / "superseded" / "1" / "00000006.pt").read_bytes() == before
+    assert (folder / "superseded" / "2" / "00000006.pt").is_file()
+    assert [path.stem for path in files.numbered(grids, "png")][-1] == "00000004"
+    assert (grids / "superseded" / "2" / "00000006.png").is_file()
 
 
 def test_only_the_newest_checkpoints_are_kept(gantrain: Command) -> None:

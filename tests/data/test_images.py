@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import struct
 import threading
 import time
 import warnings
@@ -125,6 +126,21 @@ def test_every_mode_decodes_to_its_pixels(case: str, tmp_path: Path) -> None:
     assert decoded(path).grey == decoded(path, 1).grey == (case in GREY)
     if case in GREY:
         assert_close(read(path, 1), planes(expected), rtol=0, atol=tolerance)
+
+
+def test_a_tiff_of_twelve_bits(tmp_path: Path) -> None:
+    """Two values in three bytes; Pillow hands them out as they are, 0..4095 in 16 bits."""
+    values = np.linspace(0, 4095, SIZE * SIZE).round().astype(np.uint16)
+    pairs = values.reshape(-1, 2).astype(np.uint32)
+    packed = (pairs[:, 0] << 12 | pairs[:, 1]).astype(">u4").tobytes()
+    data = b"".join(packed[at + 1 : at + 4] for at in range(0, len(packed), 4))
+    tags = [(256, SIZE), (257, SIZE), (258, 12), (259, 1), (262, 1), (273, 8), (278, SIZE), (279, len(data))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    directory = struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    path = tmp_path / "x.tif"
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory)
+    expected = np.rint(values / 4095 * 255).astype(np.uint8).reshape(SIZE, SIZE)
+    assert_close(read(path, 1), planes(expected), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "RGB", "L"])

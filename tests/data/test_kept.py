@@ -164,6 +164,16 @@ def test_another_size_or_channels_are_another_entry(pets: Path, home: Path) -> N
     assert len(entries(home)) == 4
 
 
+def test_folders_of_like_names_sizes_and_times_are_two(tmp_path: Path, home: Path) -> None:
+    """Uncompressed pictures of one size, unpacked from an archive with one time for all."""
+    for seed, root in enumerate(("one", "other")):
+        draw(tmp_path / root / "x" / "1.bmp", seed)
+        os.utime(tmp_path / root / "x" / "1.bmp", ns=(0, 0))
+    found = [load(tmp_path / root).images for root in ("one", "other")]
+    assert len(entries(home)) == 2
+    assert not torch.equal(*found)
+
+
 def test_a_moved_folder_is_found_again(pets: Path, home: Path, tmp_path: Path, said: list[str]) -> None:
     load(pets)
     pets.rename(tmp_path / "moved")

@@ -123,8 +123,10 @@ def test_class_names_are_torchvisions() -> None:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-@pytest.mark.parametrize("below", ["", "MNIST/raw"])
-@pytest.mark.parametrize("where", ["root", "data", "../cache/gantrain"])
+@pytest.mark.parametrize(
+    ("where", "below"),
+    [("root", ""), ("root", "MNIST/raw"), ("data", "MNIST/raw"), ("../cache/gantrain", "MNIST/raw")],
+)
 def test_mnist_is_found_where_people_keep_it(where: str, below: str, packed: bool) -> None:
     write_idx(Path(where) / below, packed)
     data = sources.mnist(root="root" if where == "root" else None)
@@ -134,8 +136,16 @@ def test_mnist_is_found_where_people_keep_it(where: str, below: str, packed: boo
     assert data.num_classes == 10
 
 
+@pytest.mark.parametrize("where", ["data", "../cache/gantrain"])
+def test_one_set_is_never_taken_for_another(where: str) -> None:
+    """MNIST and Fashion-MNIST have files of the same names: in a folder for all sets they say nothing."""
+    write_idx(Path(where), packed=True)
+    write_idx(Path(where, "FashionMNIST/raw"), packed=True)
+    assert "MNIST/raw" in refusal(sources.mnist).remedy
+
+
 def test_another_size_is_resampled_smoothly() -> None:
-    write_idx(Path("data"), packed=True)
+    write_idx(Path("data/MNIST/raw"), packed=True)
     data = sources.mnist(image_size=56)
     assert data.image_size == 56
     assert_close(data.images, pillow_bicubic(IMAGES, 56), rtol=0, atol=1)
@@ -154,7 +164,7 @@ def test_what_is_missing_is_said_with_the_files_to_get() -> None:
         " and give data.root=FOLDER"
     )
     error = refusal(sources.mnist)
-    assert "MNIST is not in data, " in error.reason
+    assert "MNIST is not in data/MNIST/raw, " in error.reason
     assert "apt install dataset-fashion-mnist" in refusal(sources.fashion_mnist, root="here").remedy
     assert "cifar-10-batches-py" in refusal(sources.cifar10).remedy
     assert "img_align_celeba" in refusal(sources.celeba).remedy

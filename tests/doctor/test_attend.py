@@ -130,7 +130,43 @@ def test_a_run_without_a_doctor_can_be_examined_afterwards(gantrain: Command) ->
     after = {path: path.read_bytes() for path in Path("outputs").rglob("*") if path.is_file()}
     new = {path.name for path in after.keys() - before.keys()}
     assert new <= {files.REPORT}
+    assert "GD101" not in outcome.out.partition("Checked:")[2].partition("\n")[0], "one look proves nothing"
     assert all(after[path] == content for path, content in before.items())
+
+
+def test_examined_again_it_finds_what_it_found(gantrain: Command) -> None:
+    """The closing looks count once, and what was found keeps its picture."""
+    settings = ("loss=wgan", "penalty=none", "optim.lr_d=1e-2", "optim.lr_g=1e-2")
+    common = ("model.width=4", "train.batch_size=8", "data.image_size=16", "metrics.every=0")
+    assert gantrain(*common, *settings, "train.steps=240", "hydra.run.dir=run").code == 0
+    before = files.read_summary(Path("run"))["doctor"]
+    report = Path("run", files.REPORT).read_text()
+    assert before["active"]
+    told = gantrain("doctor", "run")
+    assert told.code == 0, told.err
+    again = Path("run", files.REPORT).read_text()
+    assert set(before["active"]) == {rule for rule in before["active"] if f"{rule}" in again}
+    pictures = [line for line in report.splitlines() if line.startswith("![")]
+    assert len([line for line in again.splitlines() if line.startswith("![")]) == len(pictures) > 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("doctor.ingore=[GD301]", "doctor.ingore: no such option"),
+        ("doctor.params=3", "doctor.params"),
+        ("doctor.ignore=5", "doctor.ignore"),
+        ("doctor.ignore=GD301", "doctor.ignore"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused_afterwards_as_well(
+    gantrain: Command, setting: str, message: str
+) -> None:
+    assert gantrain(*SMALL, "train.steps=2", "hydra.run.dir=run").code == 0
+    refused = gantrain("doctor", "run", setting)
+    assert refused.code == 2, refused.out
+    assert message in refused.err
+    assert "Traceback" not in refused.err
 
 
 def test_before_a_run_is_paid_for(gantrain: Command) -> None:

@@ -59,6 +59,18 @@ def test_in_a_young_game_both_could_do_better(choices: tuple[str, ...]) -> None:
     assert gap.best_d > gap.now > gap.best_g
 
 
+def test_a_lazy_penalty_is_due_every_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, game = assembled("penalty=r1", "model=dcgan_layer_norm", "+penalty.every=4")
+    asked: list[int] = []
+    weigh = type(game.rules.penalty).weight_at
+    monkeypatch.setattr(
+        type(game.rules.penalty), "weight_at", lambda self, step: asked.append(step) or weigh(self, step)
+    )
+    duality_gap(state, game, seed=0, steps=5)
+    assert set(asked) == {0, 1, 2, 3, 4}
+    assert state.step == 0
+
+
 def test_nothing_stays_moved() -> None:
     state, game = assembled()
     one_step(state, game)

@@ -417,3 +417,13 @@ def test_of_large_pictures_fewer_are_looked_at(monkeypatch: pytest.MonkeyPatch) 
     changed = torch.cat([images[:5], 255 - images[5:]])
     assert torch.equal(side.spectrum, likeness.real_side(changed, space).spectrum)
     assert not torch.equal(side.quantiles, likeness.real_side(changed, space).quantiles)
+
+
+def test_what_is_measured_on_the_cpu_stays_there() -> None:
+    """Rings and quantiles are a few numbers, which the artefacts' functions give on the CPU on any device."""
+    side = likeness.real_side(pattern(10), reference.PixelPCA.fit(pattern(10)))
+    moved = side.to(torch.device("meta"))
+    assert moved.features.is_meta
+    assert moved.quiet.is_meta
+    assert torch.equal(moved.rings, side.rings)
+    assert torch.equal(moved.quantiles, side.quantiles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -78,8 +79,11 @@ def test_it_names_the_player_and_the_step() -> None:
         alarm.hear({"discriminator": FINE})
         alarm.hear({"generator": finite})
         alarm.end_step()
-    with pytest.raises(NonFiniteError, match=r"generator.*step 43"):
+    with pytest.raises(NonFiniteError, match=r"generator.*step 43") as raised:
         alarm.check()
+    assert pickle.loads(pickle.dumps(raised.value)).step == 42, (
+        "the last whole one, also from another process"
+    )
 
 
 def test_on_a_processor_it_is_asked_at_once() -> None:

@@ -73,7 +73,6 @@ GD301 = Rule(
     why="The upsampling layers make neighbouring pixels by different weights, and every doubling leaves "
     "its period in the picture (Odena et al. 2016). Training hides it on average, but not in each picture.",
     remedies=remedies("GD301"),
-    picture="spectrum",
 )
 
 
@@ -107,7 +106,6 @@ GD302B = Rule(
     why="Bilinear upsampling cannot make the finest detail, and a young generator has not learnt it yet. "
     "Such pictures look soft, and distances on pixels do not mind.",
     remedies=remedies("GD302b"),
-    picture="spectrum",
 )
 
 # ---- GD303, GD304: places --------------------------------------------------------------------------------
@@ -154,7 +152,6 @@ GD303 = Rule(
     why="Padding with zeros tells the convolutions where the picture ends, and a padded convolution with "
     "bias answers with its bias there (N0.6). G learns the border as something of its own.",
     remedies=remedies("GD303"),
-    picture="rings",
 )
 
 
@@ -199,5 +196,4 @@ GD304 = Rule(
     why="Without convolutions every pixel has weights of its own, and each has to learn its black alone "
     "(N1.8). Under other networks a background of noise means that G has hardly learnt.",
     remedies=remedies("GD304"),
-    picture="background",
 )

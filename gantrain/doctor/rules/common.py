@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from gantrain.doctor.rules.changes import is_convolutional, number
 from gantrain.doctor.rules.rule import Evidence, Examination, Null, Params, Requirement, Threshold
 
@@ -39,8 +41,8 @@ def usual(null: Null) -> str:
 
 
 def at_least(fact: str, param: str, reason: str) -> Requirement:
-    """A fact of the data that has to reach a parameter."""
-    return Requirement(lambda at, params: number(at.facts, fact, 0.0) >= params[param], reason)
+    """A fact of the data that has to reach a parameter; without it, signals are missing as well."""
+    return Requirement(lambda at, params: number(at.facts, fact, math.inf) >= params[param], reason)
 
 
 def _upsamples(at: Examination, params: Params) -> bool:
@@ -65,7 +67,7 @@ HALVED = 0.5  # pictures that came so much nearer over the last looks are young,
 def is_settled(at: Examination) -> bool:
     """Whether more steps would hardly change what is seen."""
     if at.step < at.total:
-        return at.get("fd_improving", 0.0) == 0
+        return at.get("fd_improving", 1.0) == 0  # unknown of the first two looks
     return at.get("fd_change", 1.0) > HALVED
 
 

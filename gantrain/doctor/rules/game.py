@@ -89,7 +89,7 @@ def vanished(at: Examination, params: Params) -> Hit | None:
         f"G's gradient vanished: {text} is {at.get(signal):.2g} (healthy: above {limit:.2g}), "
         f"while D is sure of itself"
     )
-    weak = signal == "signal_g" and at.get(signal) >= params["signal_min"]
+    weak = len(found) == 1 and signal == "signal_g" and at.get(signal) >= params["signal_min"]
     return Hit(
         "warning" if weak else "error",
         message,

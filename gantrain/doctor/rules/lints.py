@@ -15,10 +15,11 @@ def marked_from_birth(at: Examination, params: Params) -> Hit | None:
     period = max(found, key=lambda period: found[period])
     if found[period] <= params["excess"]:
         return None
-    times = 10 ** found[period]
+    times, taken = 10 ** found[period], at.facts.get("model.generator.upsample")
+    against = f"upsample={taken}" if taken else "the generator's own upsampling"
     message = (
         f"before training the generator already draws a pattern of period {period}, {times:.0f} times as "
-        f"strong as in real pictures: training has to work against upsample={at.facts['upsample.mode']}"
+        f"strong as in real pictures: training has to work against {against}"
     )
     signal = f"untrained_lattice_{period}"
     return Hit("info", message, (Evidence(signal, found[period], 0.0, None, params["excess"]),))

@@ -136,5 +136,4 @@ GD402 = Rule(
     why="With few pictures, or a D that knows them by heart, the safest fake is a copy. Distances to the "
     "data fall all the same, so only unseen pictures give it away.",
     remedies=remedies("GD402"),
-    picture="nearest_training",
 )

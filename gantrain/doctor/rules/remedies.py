@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gantrain.doctor.rules import changes
-from gantrain.doctor.rules.changes import Change, fixed, penalised, scaled
+from gantrain.doctor.rules.changes import Change, fixed, if_taken, penalised, scaled
 from gantrain.doctor.rules.rule import Facts
 
 
@@ -212,14 +212,14 @@ TOLD_THE_CLASS = Advice(
 
 NEAREST = Advice(
     "upsample=nearest",
-    fixed(upsample="nearest"),
+    if_taken("model.generator.upsample", {"upsample": "nearest"}),
     "Every new pixel is made of the same number of weights, so none can stand out (Odena et al. 2016).",
     "Fine texture comes from one convolution and may look blocky at first.",
     "Not if blocks are the complaint.",
 )
 BILINEAR = Advice(
     "upsample=bilinear",
-    fixed(upsample="bilinear"),
+    if_taken("model.generator.upsample", {"upsample": "bilinear"}),
     "Interpolated pixels have no pattern of their own.",
     "The softest: about ten times less energy in the finest detail.",
     "Not if blur is the complaint.",

@@ -98,7 +98,6 @@ class Rule:
     why: two sentences. remedies: facts -> those that fit them, best first.
     exact: one hit is proof, at any step. yields_to: rules that are the cause where both are active, although
     they stand later in the order. silenced_by: rules whose error makes this one's numbers meaningless.
-    picture: name of the picture that shows it, if there is one.
     """
 
     id: str
@@ -116,7 +115,6 @@ class Rule:
     exact: bool = False
     yields_to: tuple[str, ...] = ()
     silenced_by: tuple[str, ...] = ()
-    picture: str | None = None
 
     @property
     def page(self) -> str:

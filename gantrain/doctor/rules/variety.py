@@ -75,7 +75,6 @@ GD201 = Rule(
     why="G found a few pictures that D accepts at the moment, and nothing in its loss asks for different "
     "ones. When D has learnt them, G moves on to others instead of spreading out.",
     remedies=remedies("GD201"),
-    picture="nearest_pairs",
 )
 
 
@@ -123,7 +122,6 @@ GD202 = Rule(
     why="G draws some kinds of pictures well and others never, since its loss asks for pictures that D "
     "accepts and not for all of them. Distances between averages hardly notice.",
     remedies=remedies("GD202"),
-    picture="missing_classes",
 )
 
 
