@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from gantrain.errors import GantrainError
-from gantrain.files import CHECKPOINTS, SAMPLES, SUPERSEDED, numbered, sync_folder
+from gantrain.files import CHECKPOINTS, SAMPLES, SUPERSEDED, numbered, sync_folder, written_whole
 from gantrain.train.cadence import is_due
 from gantrain.train.state import TrainingState
 
@@ -24,28 +24,19 @@ FORMAT = 2
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Writes beside `path`, flushes to the disk, then renames.
+    """Writes the whole file, or leaves what was there.
 
     Raises:
         OSError: ENOSPC on a full disk; what was saved before is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "wb") as file:
+    with written_whole(path) as file:
+        try:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except RuntimeError as error:  # PyTorch's writer hides the reason
-        full = shutil.disk_usage(path.parent).free < 2**20
-        partial.unlink(missing_ok=True)
-        if full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
-        raise
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+        except RuntimeError as error:  # PyTorch's writer hides the reason
+            if shutil.disk_usage(path.parent).free < 2**20:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+            raise
     sync_folder(path.parent)  # the rename itself
 
 

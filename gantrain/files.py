@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gantrain.errors import GantrainError
 
@@ -35,18 +36,25 @@ def sync_folder(place: Path) -> None:
             os.close(handle)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """The whole text, or the file as it was."""
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that becomes `path` once it is written and on the disk; until then `path` is as it was."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with open(partial, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(partial, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError:  # a full disk, mostly: the unfinished file would take up what is left
+    except BaseException:  # a full disk, mostly: the unfinished file would take up what is left
         partial.unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The whole text, or the file as it was."""
+    with written_whole(path) as file:
+        file.write(text.encode("utf-8"))
 
 
 def from_here(path: Path) -> str:

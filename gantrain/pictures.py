@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from gantrain.data.store import to_uint8
+from gantrain.files import written_whole
 from gantrain.networks.latent import Latent
 from gantrain.sizes import GRID_LINE
 from gantrain.train.ema import evaluating
@@ -108,6 +109,5 @@ def to_image(picture: Tensor) -> Image.Image:
 def save(picture: Tensor, path: Path) -> None:
     """Writes C x H x W as PNG; complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    to_image(picture).save(partial, format="PNG")
-    partial.replace(path)
+    with written_whole(path) as file:
+        to_image(picture).save(file, format="PNG")

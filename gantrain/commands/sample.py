@@ -151,10 +151,13 @@ def save_array(artist: Artist, count: int, seed: int, label: int | None, folder:
     """`images` uint8 N x H x W x C and, with classes, `labels` int64 N; written block by block."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"samples-{suffix}.npz"
-    partial = path.with_name(f".{path.name}.partial")
     size, channels = artist.data.image_size, artist.data.channels
     all_labels = []
-    with zipfile.ZipFile(partial, "w") as archive, progress(count) as bar:
+    with (
+        files.written_whole(path) as whole,
+        zipfile.ZipFile(whole, "w") as archive,
+        progress(count) as bar,
+    ):
         with archive.open("images.npy", "w", force_zip64=True) as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, channels)}
             np.lib.format.write_array_header_1_0(file, header)
@@ -165,7 +168,6 @@ def save_array(artist: Artist, count: int, seed: int, label: int | None, folder:
         if all_labels:
             with archive.open("labels.npy", "w") as file:
                 np.lib.format.write_array(file, np.asarray(all_labels, dtype=np.int64))
-    partial.replace(path)
     return f"{count} pictures, uint8 N x H x W x C: {files.from_here(path)}"
 
 
