@@ -68,16 +68,23 @@ def newest(run: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def set_aside_after(start: Path) -> None:
-    """Makes `start` the newest: later checkpoints, and grids drawn after it, go into folders of their own."""
-    run = start.parent.parent
-    if start == newest(run):
+def set_aside_after(run: Path, step: int) -> None:
+    """Puts checkpoints later than `step`, and the grids drawn after it, into folders of their own.
+
+    Where there is no later checkpoint nothing is moved: what was drawn since the last one is drawn again.
+    """
+    places = {CHECKPOINTS: "pt", SAMPLES: "png"}
+    later = {
+        name: [path for path in numbered(run / name, ending) if int(path.stem) > step]
+        for name, ending in places.items()
+    }
+    if not later[CHECKPOINTS]:
         return
-    for folder, ending in ((start.parent, "pt"), (run / SAMPLES, "png")):
-        later = [path for path in numbered(folder, ending) if int(path.stem) > int(start.stem)]
-        aside = folder / SUPERSEDED / str(1 + len(list((folder / SUPERSEDED).glob("*"))))
+    before = [int(path.name) for name in places for path in (run / name / SUPERSEDED).glob("[0-9]*")]
+    for name, paths in later.items():
+        aside = run / name / SUPERSEDED / str(max(before, default=0) + 1)
         aside.mkdir(parents=True)
-        for path in later:
+        for path in paths:
             path.replace(aside / path.name)
 
 

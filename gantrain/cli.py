@@ -25,6 +25,7 @@ from gantrain import __version__, sweeps
 from gantrain.arguments import COMMANDS, parser_of
 from gantrain.compose import CONFIG_NAME, Asked, beside, check_overrides, explain, opened
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
+from gantrain.files import LOCK
 from gantrain.keys import config_dir
 
 
@@ -101,7 +102,9 @@ def _train_once(cfg: DictConfig) -> float | None:
 
 
 def _remove_if_empty(directory: Path) -> None:
-    """What Hydra made before gantrain could refuse."""
+    """What Hydra made before gantrain could refuse, and the lock that was then taken."""
+    if directory.is_dir() and [path.name for path in directory.iterdir()] == [LOCK]:
+        (directory / LOCK).unlink()
     for folder in (directory, *directory.parents[:2]):  # outputs/<date>/<time>
         if folder != Path.cwd() and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -64,8 +64,8 @@ def alone_in(directory: Path) -> Iterator[None]:
 def recording_failure(directory: Path, told: Mapping[str, Any] | None = None) -> Iterator[None]:
     """A run that ends badly says so in its own log and summary: a sweep goes on and reports only one.
 
-    told: what the summary says besides, of a job that has not begun. A run that is there already stays as it
-        is: what was refused then is another job than the one that made it.
+    told: what the summary says besides, of a job that has not begun. The summary of a run that is there
+        already stays as it is: what was refused then is another job than the one that made it.
     """
     try:
         with _quiet_writers():

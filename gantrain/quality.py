@@ -42,10 +42,16 @@ class Artist:
 
 def was_past_best(state: TrainingState, settings: Mapping[str, Any]) -> bool:
     """Whether the run's last look was past its best, by the section `metrics` as it is now."""
+    page = page_of(state, settings["best"])
+    return page is not None and page["worse"] and page["since"] >= settings["patience"]
+
+
+def page_of(state: TrainingState, metric: str) -> dict[str, Any] | None:
+    """What the state remembers of looks by this metric."""
     page = state.diary.get(DIARY)
-    if page is None or page["best"]["metric"] != settings["best"]:
-        return False
-    return page["worse"] and page["since"] >= settings["patience"]
+    if page is None or page["best"].get("metric", metric) != metric:  # older checkpoints do not name it
+        return None
+    return {"worse": False, **page, "best": {"metric": metric, **page["best"]}}
 
 
 def is_worse(metric: str, value: float, best: float) -> bool:
@@ -66,15 +72,11 @@ class Quality:
         settings = config["metrics"]
         self.every, self.patience, self.name = settings["every"], settings["patience"], settings["best"]
         self.spaces = dict.fromkeys((*IN_TRAINING, self.name.partition("_")[2]))
-        self.past_best, self.stop_when_worse = (
-            was_past_best(state, settings),
-            config["train"]["stop_when_worse"],
-        )
-        page = state.diary.get(DIARY)
-        if page and page["best"]["metric"] != self.name:
-            page = None  # metrics.best was changed: what was best says nothing now
-        self.best: dict[str, Any] | None = page and page["best"]
-        self.since: int = page["since"] if page else 0  # looks without a new best
+        self.stop_when_worse: bool = config["train"]["stop_when_worse"]
+        self.past_best = was_past_best(state, settings)
+        page = page_of(state, self.name) or {"best": None, "since": 0}
+        self.best: dict[str, Any] | None = page["best"]
+        self.since: int = page["since"]  # looks without a new best
         checkpoints.best = self.best and self.best["step"]
         files.drop_rows_after(run / files.EVALUATIONS, state.step)
 

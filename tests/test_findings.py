@@ -434,6 +434,7 @@ def test_a_sheet_shows_the_samples_themselves(small: Path, tmp_path: Path, chann
         )
         grids[option] = pictures.grid(samples, pictures.columns_for(sheets.SAMPLES))
         pictures.save(grids[option], tmp_path / runs[0].name / "samples" / "00000300.png")
+        pictures.save(grids[option], tmp_path / runs[0].name / "samples" / "real.png")
         pictures.save(grids[option] // 2, tmp_path / runs[0].name / "samples" / "00000100.png")
     png = sheets.sheet(claim, tmp_path)
     assert png is not None

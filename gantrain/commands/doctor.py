@@ -49,7 +49,7 @@ def examine(
     if deep and start is None:
         raise GantrainError("--deep", "the run has no checkpoint yet", f"gantrain doctor {name}")
     doctor = attending(cfg, run, start)
-    doctor.replay(rows)
+    doctor.replay([row for row in rows if chosen is None or row["step"] <= doctor.eyes.state.step])
     if start is None and not rows:
         doctor.begin()  # it died before there was anything else to look at
     report = doctor.close(files.read_summary(run).get("status", "unknown"))

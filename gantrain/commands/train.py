@@ -25,7 +25,13 @@ from gantrain.metrics.kinds import badness
 from gantrain.pages.writing import write_report
 from gantrain.process import Stop, alone_in, graceful_stop, prepare_process, recording_failure
 from gantrain.quality import Artist, Quality, was_past_best
-from gantrain.saved import recorded, refuse_other_data, refuse_other_settings, with_decisions_of
+from gantrain.saved import (
+    recorded,
+    refuse_other_data,
+    refuse_other_settings,
+    saved_config,
+    with_decisions_of,
+)
 from gantrain.sections import DECIDED
 from gantrain.tracking import FixedNoise, SummaryKeeper, Tracker
 from gantrain.train.loop import Game, Observer, run
@@ -91,9 +97,10 @@ def train_in(
         checkpoint.restore(state, checkpoint.load(start_from), start_from)
         if done := already_done(cfg, state):
             log.info("already finished: %s", done)
-            settle(directory)
+            if start_from == checkpoint.newest(directory):
+                settle(directory, state)
             return
-        checkpoint.set_aside_after(start_from)
+        checkpoint.set_aside_after(directory, state.step)
         (directory / files.REPORT).unlink(missing_ok=True)  # it told of the shorter run
     introduce(cfg, images, state.nets)
     log.info(
@@ -124,10 +131,11 @@ def already_done(cfg: DictConfig, state: TrainingState) -> str | None:
     return None
 
 
-def settle(directory: Path) -> None:
+def settle(directory: Path, state: TrainingState) -> None:
     """A run that was stopped after its last checkpoint, amidst its closing words, is finished."""
-    if files.read_summary(directory).get("status") != "finished":
-        files.update_summary(directory, status="finished", error=None)
+    over = already_done(saved_config(directory)[0], state)  # not only by the fewer steps of this resume
+    if over and files.read_summary(directory).get("status") != "finished":
+        files.update_summary(directory, status="finished", step=state.step, error=None, diverged=False)
         write_report(directory)
 
 

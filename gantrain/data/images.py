@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -67,6 +67,8 @@ class Listing:
     Sorted, which then goes folder by folder. One short string a picture: there may be millions.
     """
     skipped: list[Skipped]
+    probe: str = ""
+    """A hash of what some of the files begin with."""
 
     def __len__(self) -> int:
         return len(self.files)
@@ -81,12 +83,9 @@ class Listing:
         Names, sizes, times, and what some files begin with: archives are unpacked with equal times, and
         uncompressed pictures of one size have files of one size.
         """
-        made = hashlib.blake2b(f"{preprocessing}\n".encode(), digest_size=16)
+        made = hashlib.blake2b(f"{preprocessing}\n{self.probe}".encode(), digest_size=16)
         for file in self.files:
             made.update(file.encode(errors="surrogatepass") + b"\n")  # a name need not be valid Unicode
-        for name in islice(self.names(), 0, None, max(1, len(self) // PROBED_FILES)):
-            with suppress(OSError), open(self.root / name, "rb") as some:
-                made.update(some.read(PROBED_BYTES))
         return made.hexdigest()
 
 
@@ -122,7 +121,17 @@ def find_pictures(root: Path) -> Listing:
             skipped.append((folder[:-1] or ".", explain(error)))
         waiting += sorted(folders)
         links += sorted(linked)
-    return Listing(root, sorted(files), sorted(skipped))
+    found = Listing(root, sorted(files), sorted(skipped))
+    return replace(found, probe=_probe(found))
+
+
+def _probe(listing: Listing) -> str:
+    """Of files evenly spaced, while they are listed: one that is out of reach later changes nothing."""
+    made = hashlib.blake2b(digest_size=16)
+    for name in islice(listing.names(), 0, None, -(-len(listing) // PROBED_FILES) or 1):
+        with suppress(OSError), open(listing.root / name, "rb") as some:
+            made.update(some.read(PROBED_BYTES))
+    return made.hexdigest()
 
 
 def decode(listing: Listing, size: int, channels: int) -> Generator[Decoded | Unread, None, None]:

@@ -103,14 +103,11 @@ class Doctor:
         return self._examination(self.window | signals, missing)
 
     def replay(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Judges what was recorded up to the state's step once more; rows of signals.jsonl.
-
-        The closing looks among them are left out: they are taken again.
-        """
+        """Judges rows of signals.jsonl once more; not the closing looks, which are taken anew."""
         for row in rows:
-            step = int(row["step"])
-            if step > self.eyes.state.step > 0 or AT_THE_END in row:
+            if AT_THE_END in row:
                 continue
+            step = int(row["step"])
             signals = self.memory.add(step, {name: value for name, value in row.items() if name != "step"})
             self.watch.examine(Examination(step, self.total, signals, self.nulls, self.facts))
 

@@ -85,6 +85,7 @@ def payoff(state: TrainingState, game: Game, seed: int) -> float:
     rows = torch.randint(state.sampler.count, size, generator=which)
     nets, rules, total = state.nets, game.rules, 0.0
     with as_in_training(nets, rules), torch.no_grad():
+        torch.manual_seed(seed + NOISE)  # augmentations draw from PyTorch's own generator
         for some in rows:
             now = Round(state.step, noise, *game.store.batch(some, noise))
             fake = draw_fakes(nets.generator, D, rules, now)

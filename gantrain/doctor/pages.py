@@ -24,7 +24,7 @@ IN_A_ROW = "Three hits in a row, after the first 200 steps or 5 % of the run, wh
 OF_THE_GAME = f"{IN_A_ROW}; the end counts as one more look."
 AT_THE_END = "At the end the majority of three looks decides."
 JUDGED: dict[Tier, str] = {
-    "preflight": "Before training one look decides; later it takes three hits in a row.",
+    "preflight": f"Before training one look decides. Later it takes three hits in a row. {AT_THE_END}",
     "T0": OF_THE_GAME,
     "T1": OF_THE_GAME,
     "T2": f"{IN_A_ROW}. {AT_THE_END}",
@@ -98,7 +98,8 @@ def _measured(rule: Rule) -> list[str]:
         against = ", ".join(f"`{signal}`" for signal in rule.nulls)
         lines.append(f"- Compared with half of the real pictures against the other half: {against}")
     lines += [f'- Not checked where "{requirement.reason}"' for requirement in rule.requires]
-    once = "One hit is proof, at any step." if rule.exact else JUDGED[rule.tier]
+    tier = rule.tier if rule.needs else "preflight"  # what needs no signal is known from the start
+    once = "One hit is proof, at any step." if rule.exact else JUDGED[tier]
     yields = [f"If {id} is found as well, that is the cause." for id in rule.yields_to]
     silent = [f"Left alone while {id} is an error." for id in rule.silenced_by]
     return [*lines, f"- {' '.join([once, *yields, *silent])}"]

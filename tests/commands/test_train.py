@@ -23,7 +23,7 @@ def test_files_of_a_run(gantrain: Command) -> None:
     run = outcome.run
     assert {path.name for path in run.iterdir()} == {
         "config.yaml", "summary.json", "metrics.jsonl", "samples", "checkpoints", "tensorboard", "train.log",
-        "report.html",
+        "report.html", ".lock",
     }  # fmt: skip
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4, 5]
