@@ -144,9 +144,8 @@ def test_of_a_run_without_a_doctor_the_game_was_seen_once(gantrain: Command) -> 
 
 def test_examined_again_it_finds_what_it_found(gantrain: Command) -> None:
     """The closing looks count once, and what was found keeps its picture."""
-    settings = ("loss=wgan", "penalty=none", "optim.lr_d=1e-2", "optim.lr_g=1e-2")
-    common = ("model.width=4", "train.batch_size=8", "data.image_size=16", "metrics.every=0")
-    assert gantrain(*common, *settings, "train.steps=240", "hydra.run.dir=run").code == 0
+    entangled = (*SMALL, "metrics.every=0", "schedule=entangled", "train.steps=240")
+    assert gantrain(*entangled, "hydra.run.dir=run").code == 0
     before = files.read_summary(Path("run"))["doctor"]
     report = Path("run", files.REPORT).read_text()
     assert before["active"]
