@@ -24,6 +24,7 @@ from yaml import YAMLError
 from gantrain import __version__, sweeps
 from gantrain.arguments import COMMANDS, parser_of
 from gantrain.compose import CONFIG_NAME, Asked, beside, check_overrides, explain, opened
+from gantrain.console import nobody_listens
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
 from gantrain.files import LOCK
 from gantrain.keys import config_dir
@@ -165,6 +166,9 @@ def _guarded(argv: Sequence[str]) -> int:
         return _say(str(stopped), stopped.exit_code)
     except KeyboardInterrupt:
         return _say("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # `gantrain compare SWEEP --format md | head`
+        nobody_listens(sys.stdout)
+        return 0
     except (GantrainError, HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
         friendly = _friendly(error, argv)
         if wants_trace or friendly is None:

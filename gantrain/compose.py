@@ -194,6 +194,9 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
     key, value = _split(named)
     given = [o for o in overrides if _split(o)[0] == key]
     known = _known_keys(overrides)
+    if key == "sweep" and given and not any(o.startswith("+") for o in given):
+        typed = _split(given[-1])[1]
+        return GantrainError(f"sweep={typed}", "is added to the options", f"+sweep={typed}")
     if any(o.startswith("~") for o in given) or "delete" in text:
         if key not in known:
             return unknown_key(key, known)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import TextIO
 
 log = logging.getLogger("gantrain")
 
@@ -20,7 +21,15 @@ class TerminalHandler(logging.Handler):
         from tqdm import tqdm
 
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
-        tqdm.write(self.format(record), file=stream)
+        try:
+            tqdm.write(self.format(record), file=stream)
+        except BrokenPipeError:
+            nobody_listens(stream)
+
+
+def nobody_listens(stream: TextIO) -> None:
+    """Sends what follows nowhere: whoever read it (head, a lost connection) has gone, and the run goes on."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class TerminalFormatter(logging.Formatter):

@@ -149,6 +149,9 @@ def best_checkpoint(name: str) -> Path:
 
 def _checked(run: Path) -> Path:
     if not (run / CONFIG).is_file():
+        if jobs := sorted(path.parent.name for path in run.glob(f"*/{CONFIG}")):
+            remedy = f"name one, such as {run / jobs[0]}; `gantrain compare {run}` says which was best"
+            raise GantrainError(str(run), f"is not a run: it holds {len(jobs)}", remedy)
         raise GantrainError(
             str(run), f"is not a run: it has no {CONFIG}", "`latest`, or a directory under outputs/"
         )
@@ -157,7 +160,7 @@ def _checked(run: Path) -> Path:
 
 def latest_run() -> Path:
     """The run under outputs/ that was started or saved last."""
-    runs = [*Path("outputs").glob(f"*/*/{CONFIG}"), *Path("outputs").glob(f"multirun/*/*/*/{CONFIG}")]
+    runs = [path for path in Path("outputs").rglob(CONFIG) if not path.parent.name.startswith(".")]  # .hydra/
     if not runs:
         raise GantrainError("latest", "there is no run under outputs/ here", "start one with `gantrain`")
     return max(

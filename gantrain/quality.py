@@ -93,6 +93,9 @@ class Quality:
             name: measured._asdict() | {"stamp": asdict(measured.stamp)} for name, measured in found.items()
         }
         files.append_row(self.run / files.EVALUATIONS, {"step": state.step, "metrics": rows})
+        now = found[self.name]
+        usual = "" if now.null_mean is None else f" (real pictures: {now.null_mean:.3g})"
+        log.info("step %d of %d: %s %.3g%s", state.step, self.total, self.name, now.value, usual)
         worse = self._compare(state, found[self.name])
         state.diary[DIARY] = {"best": self.best, "since": self.since, "worse": worse}
 

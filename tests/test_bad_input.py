@@ -54,6 +54,7 @@ def assert_refused(outcome: Outcome, says: str) -> None:
 TRAINING = {
     # misspelt, at every depth
     "los=hinge": r"los: no such option\n.*did you mean loss\?",
+    "sweep=losses": r"sweep=losses: is added to the options\n.*\+sweep=losses",
     "loss=hing": r"loss=hing: no such option\n.*did you mean loss=hinge\?",
     "experiment=wgn": r"did you mean experiment=wgan\?",
     "hydra/launcher=foo": r"hydra/launcher=foo: no such option\n.*basic",

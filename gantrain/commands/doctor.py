@@ -112,4 +112,7 @@ def change(cfg: DictConfig, setting: str) -> None:
     key, equals, _ = setting.partition("=")
     if not equals or not key.startswith("doctor."):
         raise GantrainError(setting, "is not a setting of the doctor", "e.g. doctor.ignore=[GD301]")
-    OmegaConf.update(cfg, key, OmegaConf.select(OmegaConf.from_dotlist([setting]), key), force_add=True)
+    value = OmegaConf.select(OmegaConf.from_dotlist([setting]), key)
+    if type(value) is int and key.startswith("doctor.params."):
+        value = float(value)  # as all of them are; a composition would have made it one
+    OmegaConf.update(cfg, key, value, force_add=True)

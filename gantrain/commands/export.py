@@ -180,6 +180,7 @@ def write_safetensors(exported: ExportedProgram, facts: dict[str, Any], path: Pa
     source, weights = source_of(exported, facts)
     save_file(weights, path, {key: _text(value) for key, value in facts.items()})
     files.write_atomically(path.with_suffix(".py"), source)
+    path.chmod(path.with_suffix(".py").stat().st_mode)  # safetensors lets only the owner read
     written: dict[str, Any] = {}
     exec(compile(source, str(path.with_suffix(".py")), "exec"), written)  # what was just written here
     loaded = load_file(path)

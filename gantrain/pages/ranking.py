@@ -195,6 +195,12 @@ class Comparison:
     # ---- In words ----------------------------------------------------------------------------------------
 
     @cached_property
+    def null(self) -> float | None:
+        """What real pictures give against other real ones; None unless all runs were measured alike."""
+        nulls = {look["null_mean"] for run in self.records if (look := run.measured(self.metric))}
+        return nulls.pop() if len(nulls) == 1 else None
+
+    @cached_property
     def verdict(self) -> str:
         """What was better, in a sentence or three; only what the numbers say."""
         return " ".join(filter(None, (self._best(), *self._better(), self._worst(), self._lost())))

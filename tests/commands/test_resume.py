@@ -197,6 +197,35 @@ def test_findings_after_the_checkpoint_are_told_once(gantrain: Command) -> None:
     assert {name: files.read_rows(Path("run", name)) for name in before} == before
 
 
+def test_a_run_that_nobody_listens_to_is_saved(process: Process, tmp_path: Path) -> None:
+    """`gantrain | head -3`: its output has nowhere to go, and SIGTERM comes later."""
+    run = tmp_path / "run"
+    running = process(*TINY, "train.steps=5000", "checkpoint.every=10", "hydra.run.dir=run")
+    assert running.stdout is not None
+    running.stdout.close()
+    running.stdout = None
+    kill_after(running, run / "checkpoints" / "00000010.pt", signal.SIGTERM)
+    assert running.returncode == 143
+    summary = json.loads((run / files.SUMMARY).read_text())
+    assert summary["status"] == "interrupted"
+    assert (run / files.CHECKPOINTS / f"{summary['step']:08d}.pt").is_file()
+
+
+def test_latest_is_the_run_that_was_saved_last_wherever_it_lies(gantrain: Command) -> None:
+    for place in ("outputs/2026/one", "outputs/mine"):
+        assert gantrain(*TINY, "train.steps=2", f"hydra.run.dir={place}").code == 0
+    told = gantrain("resume", "latest", "train.steps=3")
+    assert "everything is in outputs/mine" in told.out
+
+
+def test_a_sweep_is_not_a_run(gantrain: Command) -> None:
+    assert gantrain("-m", "seed=0,1", *TINY, "train.steps=2", "hydra.sweep.dir=sweep").code == 0
+    refused = gantrain("resume", "sweep")
+    assert refused.code == 2
+    assert "is not a run: it holds 2" in refused.err
+    assert "sweep/0" in refused.err
+
+
 def test_a_handled_sigterm_is_left_alone() -> None:
     """submitit ignores it, and has the job requeued."""
     seen: list[int] = []

@@ -114,15 +114,14 @@ def test_the_file_is_numpys_and_is_mapped(pets: Path, home: Path) -> None:
         assert str(entry / "images.npy") in Path("/proc/self/maps").read_text()
 
 
-def test_a_second_start_decodes_nothing(pets: Path, home: Path, said: list[str]) -> None:
+def test_a_second_start_decodes_nothing(
+    pets: Path, home: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = load(pets).images.clone()
     (entry,) = entries(home)
     assert said == [f"kept 6 pictures for later starts: 0.0 MB in {entry}"]
     before = (entry / "images.npy").stat()
-    for path in pets.rglob("*.*g"):  # what cannot be decoded any more, with the same size and time
-        found = path.stat()
-        path.write_bytes(bytes(found.st_size))
-        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    monkeypatch.delattr(mapped, "write")
     (home / f".{entry.name}.lock").unlink()
     again = load(pets)
     assert_close(again.images, first, rtol=0, atol=0)

@@ -60,7 +60,7 @@ def test_in_a_young_game_both_could_do_better(choices: tuple[str, ...]) -> None:
 
 
 def test_a_lazy_penalty_is_due_every_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    state, game = assembled("penalty=r1", "model=dcgan_layer_norm", "+penalty.every=4")
+    state, game = assembled("penalty=r1", "model=dcgan_layer_norm", "penalty.every=4")
     asked: list[int] = []
     weigh = type(game.rules.penalty).weight_at
     monkeypatch.setattr(

@@ -103,7 +103,7 @@ GD302B = Rule(
     },
     test=too_smooth,
     silenced_by=("GD201",),
-    why="Bilinear upsampling cannot make the finest detail, and a young generator has not learnt it yet. "
+    why="A young generator has not learnt the finest detail yet, and bilinear upsampling cannot make it. "
     "Such pictures look soft, and distances on pixels do not mind.",
     remedies=remedies("GD302b"),
 )
@@ -149,8 +149,8 @@ GD303 = Rule(
     },
     test=border,
     silenced_by=("GD201",),
-    why="Padding with zeros tells the convolutions where the picture ends, and a padded convolution with "
-    "bias answers with its bias there (N0.6). G learns the border as something of its own.",
+    why="A frame of zeros around every map tells the convolutions where the picture ends. G learns the "
+    "border as something of its own, and more so where convolutions have biases.",
     remedies=remedies("GD303"),
 )
 
@@ -193,7 +193,7 @@ GD304 = Rule(
         "quiet_min": Threshold(0.02, "share of the picture where real ones hardly vary, to be asked"),
     },
     test=speckled,
-    why="Without convolutions every pixel has weights of its own, and each has to learn its black alone "
-    "(N1.8). Under other networks a background of noise means that G has hardly learnt.",
+    why="Without convolutions every pixel has weights of its own, and each has to learn its black alone. "
+    "Under other networks a background of noise means that G has hardly learnt.",
     remedies=remedies("GD304"),
 )

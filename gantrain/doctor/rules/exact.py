@@ -133,6 +133,6 @@ GD004 = Rule(
     test=cancelled,
     exact=True,
     why="Both losses reach a player's weights, and on the fakes the two pull in opposite directions: what "
-    "G gains D's loss takes back. There is no adversarial effect, however good the losses look (N1.3).",
+    "G gains D's loss takes back. There is no adversarial effect, however good the losses look.",
     remedies=remedies("GD004"),
 )

@@ -117,7 +117,7 @@ GD102 = Rule(
     test=vanished,
     yields_to=("GD103",),
     why="D rejects the fakes with certainty, and where it is certain G's loss is flat: nothing tells G "
-    "which way to go. The saturating loss (minimax) does this by its formula (N3.3), a flat D does it "
+    "which way to go. The saturating loss (minimax) does this by its formula, a flat D does it "
     "under any loss.",
     remedies=remedies("GD102"),
 )

@@ -73,7 +73,7 @@ GD005B = Rule(
     test=few_updates,
     exact=True,
     why="The batch size decides how many updates the same pictures give, and a forgotten batch of 10000 "
-    "has ruined a run (N1.7). A GAN needs many small moves of both players rather than a few exact ones.",
+    "has ruined a run. A GAN needs many small moves of both players rather than a few exact ones.",
     remedies=remedies("GD005b"),
 )
 
@@ -128,7 +128,7 @@ GD005D = Rule(
     tier="preflight",
     test=sparse_gradients,
     exact=True,
-    why="Max pooling hands the gradient to one pixel in four, and a ReLU that is off to none (N2.4). It is "
+    why="Max pooling hands the gradient to one pixel in four, and a ReLU that is off to none. It is "
     "seldom the reason why a run fails, but costs nothing to avoid.",
     remedies=remedies("GD005d"),
 )
@@ -169,8 +169,7 @@ GD005F = Rule(
     tier="preflight",
     test=boundless_output,
     exact=True,
-    why="Values outside of -1..1 are no pictures, and D learns to see them first. tanh rules them out "
-    "(N3.1).",
+    why="Values outside of -1..1 are no pictures, and D learns to see them first. tanh rules them out.",
     remedies=remedies("GD005f"),
 )
 

@@ -123,7 +123,7 @@ NON_SATURATING = Advice(
     "loss=bce",
     changes.non_saturating,
     "The non-saturating loss has its largest gradient exactly where minimax has none: when D rejects the "
-    "fakes (N3.3).",
+    "fakes.",
     "None known.",
     "Not if the point is to show that minimax saturates.",
 )
@@ -153,14 +153,14 @@ ALTERNATING = Advice(
     changes.disentangled,
     "Each player moves by its own loss alone, with the other frozen.",
     "Two passes through G a step instead of one.",
-    "Not if the point is to show the entangled step (N1.3).",
+    "Not if the point is to show the entangled step.",
 )
 SHARED = Advice(
     "schedule=shared",
     changes.shared,
-    "One forward pass, and still each loss is differentiated by its own player only (N1.4).",
+    "One forward pass, and still each loss is differentiated by its own player only.",
     "None; both players see the same noise.",
-    "Not if the point is to show the entangled step (N1.3).",
+    "Not if the point is to show the entangled step.",
 )
 FULL_PRECISION = Advice(
     "runtime.precision=fp32",
@@ -228,7 +228,8 @@ REFLECT = Advice(
     "padding=reflect",
     changes.padded("reflect"),
     "A mirrored border looks like the inside, so G is not told where the picture ends.",
-    "Dearer than zeros; G loses the code of position that zeros give it, and layouts may suffer.",
+    "Dearer than zeros; G loses the code of position that zeros give it: short runs come less far, and "
+    "layouts may suffer.",
     "Not for pictures whose place in the frame matters, such as centred faces.",
 )
 REPLICATE = Advice(
@@ -241,8 +242,7 @@ REPLICATE = Advice(
 CONVOLUTIONAL = Advice(
     "model=dcgan",
     changes.convolutional,
-    "Convolutions share what they learn over the picture; without them every pixel learns its own black "
-    "(N1.8).",
+    "Convolutions share what they learn over the picture; without them every pixel learns its own black.",
     "More time a step.",
     "Not if the point is the fully connected GAN.",
 )
@@ -263,7 +263,7 @@ LONGER = Advice(
 SMALLER_BATCHES = Advice(
     "train.batch_size=64 train.steps=16000",
     changes.in_smaller_batches,
-    "The same pictures in smaller batches are many more updates (N1.7).",
+    "The same pictures in smaller batches are many more updates.",
     "Less work for the hardware at a time: more seconds for as many pictures.",
     "Not if the number of steps is enough as it is.",
 )
