@@ -96,7 +96,7 @@ class Quality:
         now = found[self.name]
         usual = "" if now.null_mean is None else f" (real pictures: {now.null_mean:.3g})"
         log.info("step %d of %d: %s %.3g%s", state.step, self.total, self.name, now.value, usual)
-        worse = self._compare(state, found[self.name])
+        worse = self._compare(state, now)
         state.diary[DIARY] = {"best": self.best, "since": self.since, "worse": worse}
 
     def _compare(self, state: TrainingState, now: Measurement) -> bool:
