@@ -44,18 +44,18 @@ def test_every_case_composes_and_passes_the_check(kind: str) -> None:
 
 
 def test_what_is_reported_was_not_tuned_on() -> None:
-    """Other seeds everywhere, mostly other data, more than 120 runs of 800 steps, half of them healthy."""
+    """Other seeds everywhere, mostly other data, over 120 runs of 800 steps or more, half of them healthy."""
     tune, held_out = cases.of_set("tune"), cases.of_set("held_out")
     assert len(held_out) >= 120
     known = {(c.data, c.seed) for c in CASES if c.set != "held_out"}
     assert not known & {(c.data, c.seed) for c in held_out}
     new = [c for c in held_out if c.data not in {data for data, _ in known}]
-    assert len(new) >= 120
+    assert len(new) >= 100
     assert {c.data for c in CASES} == set(oracle.REAL_SETS)
     for chosen in (tune, held_out):
         seeded = Counter(c.fault is not None for c in chosen)
         assert 0.8 < seeded[True] / seeded[False] < 1.25
-        assert all("train.steps=800" in c.overrides for c in chosen)
+        assert all({"train.steps=800", "train.steps=1600"} & set(c.overrides) for c in chosen)
         assert all(c.expect for c in chosen if c.fault)
 
 

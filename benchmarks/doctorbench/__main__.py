@@ -7,8 +7,8 @@
 
 run: trains every case of matrix.yaml. judge: labels each run by its outcome (oracle.py, verdict.py) and
 writes what the table needs into results/<set>.jsonl. prescribe: runs every broken case again with the first
-remedy of its primary finding, and judges anew. table: prints results/<set>.jsonl as a table, and writes it
-beside it.
+remedy of its primary finding, and adds what came of it; it goes by results/<set>.jsonl alone: the runs of the
+first stage may be gone. table: prints results/<set>.jsonl as a table, and writes it beside it.
 
 Every stage can be stopped with Ctrl-C and started again: what is done is skipped, and said. Start it in the
 repository's root. --set tune is what thresholds may be set by; report held_out.
@@ -53,9 +53,7 @@ def judge(given: argparse.Namespace) -> None:
     rows = [records.row_of(*both, found) for both, found in zip(ended, numbers, strict=True)]
     normals = verdict.normals(rows)
     rows = [verdict.label(row, normals[row["data"]]) for row in rows]
-    rows = remedies.with_outcomes(rows, cases, given.home, normals, given.workers)
-    records.write_rows(rows, results_of(given))
-    print(f"{len(rows)} rows: {results_of(given)}")
+    write(given, remedies.with_outcomes(rows, cases, given.home, given.workers))
 
 
 def prescribe(given: argparse.Namespace) -> None:
@@ -65,13 +63,18 @@ def prescribe(given: argparse.Namespace) -> None:
     untold = sum(row["label"] == "broken" and not row["remedy"] for row in rows)
     print(f"{untold} broken runs have no remedy to try: skipped")
     train(jobs, remedies.place(given.home), given.workers)
-    judge(given)
+    write(given, remedies.with_outcomes(rows, cases, given.home, given.workers))
 
 
 def show(given: argparse.Namespace) -> None:
     page = table.render(read(given), given.set)
     results_of(given).with_suffix(".md").write_text(page, encoding="utf-8")
     print(page)
+
+
+def write(given: argparse.Namespace, rows: list[Row]) -> None:
+    records.write_rows(rows, results_of(given))
+    print(f"{len(rows)} rows: {results_of(given)}")
 
 
 def read(given: argparse.Namespace) -> list[Row]:

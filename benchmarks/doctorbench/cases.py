@@ -18,7 +18,8 @@ USUAL_PLACES = {
     "second_round": ("photos", "emoji_on_zeros"),
     "third_round": ("scenes", "emoji"),
     "fourth_round": ("wallpapers", "noto"),
-    "held_out": ("opencv", "facebook"),
+    "fifth_round": ("opencv", "facebook"),
+    "held_out": ("plasma", "apple"),
 }
 SETS = tuple(USUAL_PLACES)
 

@@ -87,6 +87,10 @@ PHOTOGRAPHS = (
     *("data/orange.jpg", "data/squirrel_cls.jpg", "text/scenetext0[1456].jpg"),
     "text/scenetext_segmented_word0[12].jpg",
 )
+WALLPAPERS = (
+    *("Autumn", "BytheWater", "ColorfulCups", "EveningGlow"),
+    *("FallenLeaf", "OneStandsOut", "Path", "SafeLanding"),
+)
 SCENES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
 SOURCES: Mapping[str, Callable[[], list[Tensor]]] = {
     "scikit-learn": of_scikit_learn,
@@ -95,6 +99,12 @@ SOURCES: Mapping[str, Callable[[], list[Tensor]]] = {
         of_debian, BACKGROUNDS, ["*_by_*.jpg"], "lomiri-wallpapers-16.04 lomiri-wallpapers-20.04"
     ),
     "opencv-doc": partial(of_debian, EXAMPLES, PHOTOGRAPHS, "opencv-doc"),
+    "plasma-workspace-wallpapers": partial(
+        of_debian,
+        "wallpapers",
+        [f"{name}/contents/images/{size}.jpg" for name in WALLPAPERS for size in ("2560x1600", "5120x2880")],
+        "plasma-workspace-wallpapers",
+    ),
     "scikit-image": of_scikit_image,
 }
 

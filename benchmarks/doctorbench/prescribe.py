@@ -19,28 +19,23 @@ def place(home: Path) -> Path:
 
 
 def reruns(rows: Sequence[Row], cases: Mapping[str, Case]) -> Iterator[tuple[Row, Job]]:
-    """The broken runs for which the doctor named something to try."""
+    """The broken runs for which the doctor named something to try, and which have not been tried again."""
     for row in rows:
-        if row["label"] == "broken" and row["remedy"]:
+        if row["label"] == "broken" and row["remedy"] and not row.get("prescribed"):
             case = cases[row["name"]]
             yield row, records.job(case, case.prescribed(row["remedy"]))
 
 
-def with_outcomes(
-    rows: Sequence[Row],
-    cases: Mapping[str, Case],
-    home: Path,
-    normals: Mapping[str, Mapping[str, float]],
-    workers: int,
-) -> list[Row]:
-    """The rows, with what came of those reruns that have ended."""
+def with_outcomes(rows: Sequence[Row], cases: Mapping[str, Case], home: Path, workers: int) -> list[Row]:
+    """The rows, with what came of those reruns that have ended; the runs they tell of may be gone."""
+    normals = verdict.normals(rows)
     ended = [(row, done) for row, job in reruns(rows, cases) if (done := ended_before(job, place(home)))]
     numbers = records.measured([(done.directory, row["data"]) for row, done in ended], workers)
     found = {
         row["name"]: outcome(row, done, measured, normals[row["data"]])
         for (row, done), measured in zip(ended, numbers, strict=True)
     }
-    return [row | {"prescribed": found.get(row["name"])} for row in rows]
+    return [row | {"prescribed": found.get(row["name"], row.get("prescribed"))} for row in rows]
 
 
 def outcome(row: Row, ended: Ended, numbers: Mapping[str, float], normal: Mapping[str, float]) -> Row:

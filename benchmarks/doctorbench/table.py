@@ -99,6 +99,22 @@ def shares(rows: Sequence[Row]) -> list[Share]:
         Share("... per run without a seeded fault", _alarms(unseeded), len(unseeded), as_ratio=True),
         Share("... per run whose fault did not bite", _alarms(relabelled), len(relabelled), as_ratio=True),
         Share("recovered by the first remedy", sum(not p["why_not"] for p in reruns), len(reruns), 0.75),
+        *_by_the_letter(rows),
+    ]
+
+
+def _by_the_letter(rows: Sequence[Row]) -> list[Share]:
+    """The headline were every run broken or healthy, however close to a line; nothing if none is."""
+    if not any(row["label"] == "undecided" for row in rows):
+        return []
+    broken, healthy = split(row | {"label": row["by_the_letter"]} for row in rows)
+    return [
+        Share(
+            "with the undecided, by the letter: detected", sum(bool(alarms(r)) for r in broken), len(broken)
+        ),
+        Share(
+            "with the undecided, by the letter: false alarms", _alarms(healthy), len(healthy), as_ratio=True
+        ),
     ]
 
 
@@ -136,7 +152,9 @@ def render(rows: Sequence[Row], title: str) -> str:
     """The whole page, as Markdown."""
     broken, healthy = split(rows)
     steps = " or ".join(str(steps) for steps in sorted({row["total"] for row in rows}))
-    head = f"{len(rows)} runs of {steps} steps: {len(broken)} broken, {len(healthy)} healthy."
+    head = f"{len(rows)} runs of {steps} steps: {len(broken)} broken, {len(healthy)} healthy"
+    undecided = [row for row in rows if row["label"] == "undecided"]
+    head += f", {len(undecided)} too close to a line to be either." if undecided else "."
     parts = [f"# DoctorBench: {title}", head, _headline(rows), _times(rows), _rules(rows), _folk(rows)]
     return "\n\n".join([*parts, _spread(healthy), *_notes(rows)]) + "\n"
 
@@ -230,6 +248,11 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
             row["name"] for row in healthy if row["fault"] is not None
         ),
         "Runs without a fault that came out broken": (_why(row) for row in broken if row["fault"] is None),
+        "Undecided: within a fifth of a line": (
+            f"{_why(row)}: {', '.join(alarms(row)) or 'nothing was said'}"
+            for row in rows
+            if row["label"] == "undecided"
+        ),
     }
     for title, lines in sections.items():
         if found := [f"- {line}" for line in lines]:
