@@ -92,7 +92,7 @@ def _train_once(cfg: DictConfig) -> float | None:
             raise GantrainError("metrics.every", reason, f"metrics.every={max(1, cfg.train.steps // 4)}")
         from gantrain.commands.train import train
 
-        return train(cfg, directory, Asked.of(hydra), in_sweep)
+        return train(cfg, directory, Asked.of(hydra), job=hydra.job.num if in_sweep else None)
     except NonFiniteError:
         if not searching:
             raise

@@ -105,9 +105,14 @@ def check_overrides(overrides: Sequence[str]) -> None:
         if not key:
             raise GantrainError(override, "names no key", "write key=value")
         if "=" not in override and not override.startswith("~"):
-            raise GantrainError(override, "is neither a command nor key=value", "gantrain --help lists both")
+            raise _not_an_override(override)
         if key in GROUPS and key not in OPTIONAL and value in ("null", "None", ""):
             raise GantrainError(override, "cannot be left out: training needs one", options_of(key))
+
+
+def _not_an_override(text: str) -> GantrainError:
+    remedy = f"data=folder data.root={text}" if Path(text).is_dir() else "gantrain --help lists both"
+    return GantrainError(text, "is neither a command nor key=value", remedy)
 
 
 def explain(error: Exception, overrides: Sequence[str]) -> GantrainError:
@@ -150,7 +155,7 @@ def _parse_error(error: OverrideParseException, overrides: Sequence[str]) -> Gan
     text = error.override or ""
     key, value = _split(text)
     if "=" not in text:
-        return GantrainError(text, "is neither a command nor key=value", "gantrain --help lists both")
+        return _not_an_override(text)
     if key == "hydra.run.dir" or re.search(r"[=(){}\[\]:,]", value):
         quoted = f"'{key}=\"{value}\"'"
         return GantrainError(key, f"Hydra cannot read the value {value}", f"put it in quotes: {quoted}")

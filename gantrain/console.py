@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from textwrap import indent
 from typing import TextIO
 
 log = logging.getLogger("gantrain")
@@ -33,9 +34,17 @@ def nobody_listens(stream: TextIO) -> None:
 
 
 class TerminalFormatter(logging.Formatter):
+    """`job`: its number in a sweep, put before each line: jobs that run side by side share one terminal."""
+
+    def __init__(self, job: int | None = None) -> None:
+        super().__init__()
+        self.head = "" if job is None else f"[{job}] "
+
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
-        return f"gantrain: {record.levelname.lower()}: {text}" if record.levelno >= logging.WARNING else text
+        if record.levelno >= logging.WARNING:
+            text = f"gantrain: {record.levelname.lower()}: {text}"
+        return indent(text, self.head)
 
 
 @contextmanager
@@ -51,10 +60,10 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def speaking(log_file: Path | None) -> Iterator[None]:
-    """Sends the log to the terminal and, with times, to `log_file`."""
+def speaking(log_file: Path | None, job: int | None = None) -> Iterator[None]:
+    """Sends the log to the terminal, as `job` of a sweep, and, with times, to `log_file`."""
     terminal = TerminalHandler()
-    terminal.setFormatter(TerminalFormatter())
+    terminal.setFormatter(TerminalFormatter(job))
     handlers: list[logging.Handler] = [terminal]
     if log_file is not None:
         to_file = logging.FileHandler(log_file, encoding="utf-8", delay=True)

@@ -113,13 +113,15 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
         file.write(json.dumps(row) + "\n")
 
 
-def find_run(name: str) -> tuple[Path, Path | None]:
+def find_run(name: str, saved: bool = False) -> tuple[Path, Path | None]:
     """(run directory, checkpoint or None) for a run directory, a checkpoint file or `latest`.
+
+    saved: `latest` is then the latest that has saved a checkpoint, if any has.
 
     Raises:
         GantrainError: nothing of that name, or it is not a run.
     """
-    path = latest_run() if name == "latest" else Path(name)
+    path = latest_run(saved) if name == "latest" else Path(name)
     if path.is_file() and path.suffix == ".pt":
         return _checked(path.resolve().parent.parent), path.resolve()
     if not path.is_dir():
@@ -135,7 +137,7 @@ def best_checkpoint(name: str) -> Path:
     Raises:
         GantrainError: no such run, or nothing was measured of it.
     """
-    run, _ = find_run(name)
+    run, _ = find_run(name, saved=True)
     best = read_summary(run).get("best")
     if best is None:
         raise GantrainError(
@@ -158,13 +160,14 @@ def _checked(run: Path) -> Path:
     return run
 
 
-def latest_run() -> Path:
-    """The run under outputs/ that was started or saved last."""
+def latest_run(saved: bool = False) -> Path:
+    """The run under outputs/ that was started or saved last; `saved`: if possible, one with a checkpoint."""
     runs = [path for path in Path("outputs").rglob(CONFIG) if not path.parent.name.startswith(".")]  # .hydra/
     if not runs:
         raise GantrainError("latest", "there is no run under outputs/ here", "start one with `gantrain`")
+    ready = [path for path in runs if saved and numbered(path.parent / CHECKPOINTS, "pt")]
     return max(
-        runs,
+        ready or runs,
         key=lambda config: (
             (config.with_name(SUMMARY) if config.with_name(SUMMARY).exists() else config).stat().st_mtime
         ),

@@ -224,6 +224,7 @@ COMMANDS = {
     "sample x --seed 99999999999999999999999": r"--seed: invalid whole number up to 2\^62",
     "sample x --nope": r"--nope",
     "inspect data=folder data.root=nowhere": r"data.root: .*nowhere",
+    "inspect flat": r"flat: is neither a command nor key=value\n  data=folder data.root=flat",
     "inspect data=folder data.root=broken": r"none of the 2 pictures",
     "inspect data=folder data.root=flat --out file.txt/x.png": r"file.txt.*\n.*another",
 }

@@ -265,6 +265,29 @@ def test_labels_go_by_outcome_unless_the_fault_is_structural() -> None:
     assert verdict.label(row | {"code": 3, "numbers": {}}, NORMAL)["reasons"] == ["it became infinite"]
 
 
+@pytest.mark.parametrize(
+    ("number", "line", "further"),
+    [
+        ("energy", verdict.FAR, 1),
+        ("classes", verdict.FEW, -1),
+        ("variety", verdict.FEW, -1),
+        ("spread", verdict.ALIKE, -1),
+    ],
+)
+def test_a_fifth_of_a_line_to_either_side_is_undecided(number: str, line: float, further: int) -> None:
+    for off, expected, letter in (
+        (1.21, "broken", "broken"),
+        (1.19, "undecided", "broken"),
+        (0.81, "undecided", "healthy"),
+        (0.79, "healthy", "healthy"),
+    ):
+        share = line * off if further > 0 else line * (2 - off)
+        row: Row = {"code": 0, "numbers": NORMAL | {number: share * NORMAL[number]}, "structural": False}
+        judged = verdict.label(row, NORMAL)
+        assert (judged["label"], judged["by_the_letter"]) == (expected, letter), (number, off)
+        assert verdict.label(row | {"structural": True}, NORMAL)["label"] == "broken"
+
+
 def test_the_normal_is_the_median_of_the_healthy_runs() -> None:
     rows = [{"data": "digits", "fault": None, "numbers": {"energy": e}} for e in (0.1, 0.2, 9.0)]
     rows += [{"data": "digits", "fault": "collapse", "numbers": {"energy": 5.0}}]
@@ -404,6 +427,36 @@ def test_the_page_names_every_miss_and_whether_goals_are_met() -> None:
     assert table.Share("", 19, 20, 0.95).wanted() == ">= 95%: met"
     assert table.Share("none", 0, 0, 0.95).line() == "| none | 0 / 0 | - |  |"
     assert table.Share("", 1, 20, 0.05, at_most=True, as_ratio=True).wanted() == "<= 0.05: met"
+
+
+def test_the_undecided_are_counted_apart_and_by_the_letter() -> None:
+    close = [
+        row("close-broken", "undecided", [], by_the_letter="broken"),
+        row("close-blamed", "undecided", [finding("GD201", 400)], by_the_letter="healthy"),
+    ]
+    rows = [each | {"by_the_letter": each["label"]} for each in ROWS] + close
+    counted = {share.name: (share.k, share.n) for share in table.shares(rows)}
+    assert counted["broken runs detected"] == (4, 6)
+    assert counted["false alarms per healthy run"] == (2, 3)
+    assert counted["with the undecided, by the letter: detected"] == (4, 7)
+    assert counted["with the undecided, by the letter: false alarms"] == (3, 4)
+    page = table.render(rows, "a trial")
+    assert "6 broken, 3 healthy, 2 too close to a line to be either." in page
+    assert "- close-blamed (): GD201" in page
+
+
+def test_remedies_go_by_the_rows_alone(tmp_path: Path) -> None:
+    """The runs they tell of may be gone, and what is known already is not tried again."""
+    case = next(case for case in cases.of_set("tune") if case.fault == "collapse")
+    told = row(case.name, "broken", [finding("GD201", 200)], case.expect)
+    rows = [told, *(row(f"healthy-{n}", "healthy", []) for n in range(3))]
+    known = {case.name: case}
+    ((_, job),) = prescribe.reruns(rows, known)
+    assert "loss=bce" in job.overrides
+    assert prescribe.with_outcomes(rows, known, tmp_path, 1)[0]["prescribed"] is None
+    done = [told | {"prescribed": {"why_not": []}}, *rows[1:]]
+    assert not list(prescribe.reruns(done, known))
+    assert prescribe.with_outcomes(done, known, tmp_path, 1) == done
 
 
 def test_a_remedy_has_helped_when_the_rule_is_silent_and_the_pictures_are_good() -> None:

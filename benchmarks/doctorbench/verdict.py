@@ -34,7 +34,7 @@ class Criterion:
     reason: str
     number: str
     past: Callable[[float, float, float], bool]
-    """(value, median, scale): by the line itself (1), one a fifth further off (1.2) or a fifth nearer (0.8)."""
+    """(value, median, scale): of the line itself (1), or one a fifth further off (1.2) or nearer (0.8)."""
 
 
 def times_more(factor: float) -> Callable[[float, float, float], bool]:
@@ -96,8 +96,8 @@ def reasons(code: int, numbers: Numbers, normal: Numbers, scale: float = 1.0) ->
 def label(row: Row, normal: Numbers) -> Row:
     """The row with label, reasons, and the label by the letter of the lines.
 
-    A structural fault is broken by construction, all else by outcome: broken if past a line by BAND, healthy if
-    none is nearer than BAND, undecided between.
+    A structural fault is broken by construction, all else by outcome: broken if past a line by BAND,
+    undecided if within BAND of one, healthy otherwise.
     """
     judged = [reasons(row["code"], row["numbers"], normal, scale) for scale in (1 + BAND, 1.0, 1 - BAND)]
     clear, letter, near = [["by construction", *found] if row["structural"] else found for found in judged]

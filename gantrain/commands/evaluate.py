@@ -49,7 +49,7 @@ def evaluate(
     Raises:
         GantrainError: no such run, checkpoint, data or folder, or no weights where they are said to be.
     """
-    run, _ = files.find_run(name)
+    run, _ = files.find_run(name, saved=True)
     cfg, facts = saved_config(run)
     runtime.check_device(device)
     fakes: Fakes = Folder(images, facts, seed) if images else Drawn(name, device, seed)

@@ -25,7 +25,7 @@ class Artist:
     """The averaged generator of a run, with its latent and classes."""
 
     def __init__(self, name: str, device: str) -> None:
-        self.run, chosen = files.find_run(name)
+        self.run, chosen = files.find_run(name, saved=True)
         path = chosen or checkpoint.newest(self.run)
         if path is None:
             raise GantrainError(

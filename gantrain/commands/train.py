@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ def train(
     cfg: DictConfig,
     directory: Path,
     asked: Asked | None = None,
-    in_sweep: bool = False,
+    job: int | None = None,
     added: Sequence[str] = (),
     start: Path | None = None,
 ) -> float | None:
@@ -58,7 +58,8 @@ def train(
         cfg: as composed.
         directory: of the run; made only once the configuration has passed.
         asked: what the user typed; None: what the run was started with (a resume).
-        in_sweep: a failure then leaves its log and status even before anything was trained.
+        job: its number in a sweep, which its lines on the terminal carry; a failure then leaves its log and
+            status even before anything was trained.
         added: what a resume changed, as typed.
         start: the checkpoint to go on from; None: the newest. What came after it is set aside.
 
@@ -67,7 +68,8 @@ def train(
         Interrupted: after SIGINT or SIGTERM, once the checkpoint is written.
     """
     told = asked.plain() if asked is not None else resumed(directory, added)
-    with speaking(directory / files.LOG), recording_failure(directory, told) if in_sweep else nullcontext():
+    swept = job is not None
+    with speaking(directory / files.LOG, job), recording_failure(directory, told) if swept else nullcontext():
         cfg = checks.resolved(cfg)
         facts = checks.check(cfg, asked.keys if asked is not None else ())
         directory.mkdir(parents=True, exist_ok=True)
@@ -102,7 +104,7 @@ def train_in(
             return
         checkpoint.set_aside_after(directory, state.step)
         (directory / files.REPORT).unlink(missing_ok=True)  # it told of the shorter run
-    introduce(cfg, images, state.nets)
+    introduce(cfg, images, state.nets, files.read_summary(directory) | told)
     log.info(
         "device: %s; %s%s",
         runtime.describe_device(device),
@@ -114,12 +116,14 @@ def train_in(
     config = recorded(cfg, data)
     files.write_atomically(directory / files.CONFIG, OmegaConf.to_yaml(config))
     files.update_summary(directory, **told, **opening_summary(cfg, state))
+    if start_from is not None:
+        write_report(directory)  # the page told of the shorter run as well
     try:
         with recording_failure(directory):
             play(cfg, directory, state, game, config, images)
     finally:
         write_report(directory)
-    say_goodbye(directory, state)
+    say_goodbye(directory, state, cfg)
 
 
 def already_done(cfg: DictConfig, state: TrainingState) -> str | None:
@@ -235,8 +239,8 @@ def play(
         who.tracker.close()
 
 
-def introduce(cfg: DictConfig, images: ImageSet, nets: Players) -> None:
-    """Says what is about to happen, before time is spent on it."""
+def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[str, Any]) -> None:
+    """Says what is about to happen, before time is spent on it; told: as summary.json has it."""
     for line in images.describe():
         log.info(line)
     for name in ("generator", "discriminator"):
@@ -251,7 +255,10 @@ def introduce(cfg: DictConfig, images: ImageSet, nets: Players) -> None:
             len(layers),
             f"{parameter_count(network):,}",
         )
-    log.info("choices: %s", ", ".join(f"{key}={value}" for key, value in choices(cfg).items()))
+    log.info(
+        "choices: %s",
+        ", ".join(f"{key}={value}" for key, value in choices(cfg, told.get("choices") or {}).items()),
+    )
     batch, per_epoch = cfg.train.batch_size, images.train_count / cfg.train.batch_size
     log.info(
         "%d steps of %d images, %.1f updates an epoch, %.1f epochs",
@@ -259,21 +266,21 @@ def introduce(cfg: DictConfig, images: ImageSet, nets: Players) -> None:
     )  # fmt: skip
 
 
-def choices(cfg: DictConfig) -> dict[str, Any]:
-    """What was composed, as a person would name it."""
+def choices(cfg: DictConfig, options: Mapping[str, str]) -> dict[str, Any]:
+    """What was composed, as a person would type it; options: group -> its option, where that is known."""
 
-    def named(node: DictConfig) -> str:
-        return str(node["_target_"]).rsplit(".", 1)[-1]
+    def named(group: str) -> str:
+        return options.get(group) or str(cfg[group]["_target_"]).rsplit(".", 1)[-1]
 
     return {
-        "loss": named(cfg.loss),
-        "penalty": named(cfg.penalty),
-        "optim": f"{named(cfg.optim)} lr_d {cfg.optim.lr_d:g} lr_g {cfg.optim.lr_g:g}",
-        "schedule": named(cfg.schedule),
+        "loss": named("loss"),
+        "penalty": named("penalty"),
+        "optim": f"{named('optim')} lr_d {cfg.optim.lr_d:g} lr_g {cfg.optim.lr_g:g}",
+        "schedule": named("schedule"),
         "upsample": cfg.upsample.mode,
         "downsample": cfg.downsample.mode,
         "padding": cfg.padding.mode + (" with stem" if cfg.padding.stem else ""),
-        "latent": f"{named(cfg.latent)} {cfg.latent.get('dim', '')}".strip(),
+        "latent": f"{named('latent')} {cfg.latent.get('dim', '')}".strip(),
         "condition": cfg.condition.kind,
         "seed": cfg.seed,
     }
@@ -318,10 +325,13 @@ def opening_summary(cfg: DictConfig, state: TrainingState) -> dict[str, Any]:
     }
 
 
-def say_goodbye(directory: Path, state: TrainingState) -> None:
+def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     shown = files.from_here(directory)
     grids = files.numbered(directory / files.SAMPLES, "png")
     log.info("finished: %d steps in %.0f s, everything is in %s", state.step, state.seconds, shown)
+    if cfg.metrics.every > state.step:
+        often = max(1, state.step // 4)
+        log.info("quality: never measured (metrics.every=%d); try metrics.every=%d", cfg.metrics.every, often)
     if grids:
         log.info("newest picture: %s", Path(shown) / files.SAMPLES / grids[-1].name)
     log.info("report: %s", Path(shown) / files.PAGE)

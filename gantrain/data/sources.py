@@ -206,5 +206,5 @@ def _existing_folder(root: str | None) -> Path:
         [path.name for path in place.parent.iterdir() if path.is_dir()] if place.parent.is_dir() else []
     )
     close = difflib.get_close_matches(place.name, siblings, n=1)
-    remedy = f"did you mean data.root={place.parent / close[0]}?" if close else "data.root=DIR"
+    remedy = f"did you mean data.root={place.parent / close[0]}?" if close else "name one that exists"
     raise GantrainError("data.root", f"there is no folder {place}", remedy)

@@ -70,7 +70,7 @@ def _standing(finding: Finding) -> str:
 
 
 def verdict(diagnosis: Diagnosis) -> str:
-    """One sentence: healthy, or what is the cause."""
+    """One sentence: healthy, or what is wrong; of several findings the one that is the cause."""
     when = (
         "" if diagnosis.step >= diagnosis.total else f" so far (step {diagnosis.step} of {diagnosis.total})"
     )
@@ -84,7 +84,8 @@ def verdict(diagnosis: Diagnosis) -> str:
         return f"healthy{when}: nothing wrong was found"
     first = diagnosis.serious[0]
     kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "broken"
-    return f"{kind}{when}: {first['title'][0].lower()}{first['title'][1:]} ({first['rule']}) is the cause"
+    named = f"{first['title'][0].lower()}{first['title'][1:]} ({first['rule']})"
+    return f"{kind}{when}: {named}{' is the cause' if len(diagnosis.serious) > 1 else ''}"
 
 
 def number(value: float | None) -> str:

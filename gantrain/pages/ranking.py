@@ -203,7 +203,9 @@ class Comparison:
     @cached_property
     def verdict(self) -> str:
         """What was better, in a sentence or three; only what the numbers say."""
-        return " ".join(filter(None, (self._best(), *self._better(), self._worst(), self._lost())))
+        return " ".join(
+            filter(None, (self._best(), *self._better(), self._worst(), self._but(), self._lost()))
+        )
 
     def _judged(self) -> list[Candidate]:
         return [candidate for candidate in self.candidates if candidate.spread]
@@ -243,10 +245,15 @@ class Comparison:
         if len(judged) < (2 if complaint else 3):
             return ""
         last, word = judged[-1], "worst" if apart(judged[0], judged[-1]) else "last"
-        title = f"{complaint['title'][0].lower()}{complaint['title'][1:]}" if complaint else ""
-        reason = f": {title} ({complaint['rule']})" if complaint else ""
+        reason = f": {_named(complaint)}" if complaint else ""
         among = " of those that finished" if len(judged) < len(self.candidates) else ""
         return f"{_quoted(last)} is {word}{among}, {_told(last)}{reason}."
+
+    def _but(self) -> str:
+        """What leads is not good for that alone."""
+        first = self._judged()[:1]
+        complaint = first[0].complaint if first else None
+        return f"The doctor says of {_quoted(first[0])}: {_named(complaint)}." if complaint else ""
 
     def _lost(self) -> str:
         of = f"{len(self.records)} {'run' if len(self.records) == 1 else 'runs'}"
@@ -308,6 +315,10 @@ def _told(candidate: Candidate) -> str:
     what = "seeds" if len(seeds) == len(candidate.records) else "runs"
     lost = f", {len(candidate.diverged)} of {len(candidate.records)} diverged" if candidate.diverged else ""
     return f"{spread} over {count} {what}{lost}" if count > 1 else f"{spread} with one {what[:-1]}{lost}"
+
+
+def _named(finding: Row) -> str:
+    return f"{finding['title'][0].lower()}{finding['title'][1:]} ({finding['rule']})"
 
 
 def _with_number(candidate: Candidate) -> str:

@@ -35,7 +35,9 @@ def differing(records: Sequence[Record]) -> tuple[str, ...]:
     if swept and typed:
         return tuple(typed)
     known = [record for record in records if record.config]
-    others = (key for key in (*_groups(known), *_others(known)) if _varies(known, key))
+    others = (
+        key for key in (*_groups(known), *_others(known)) if _varies(known, key) and not _follows(known, key)
+    )
     return tuple(dict.fromkeys((*typed, *others)))
 
 
@@ -110,6 +112,16 @@ def _others(records: Sequence[Record]) -> list[str]:
 def _owned(records: Sequence[Record]) -> tuple[str, ...]:
     """Sections whose differences a differing group explains."""
     return tuple(group for group in _groups(records) if _varies(records, group))
+
+
+def _follows(records: Sequence[Record], key: str) -> bool:
+    """Whether it is what a section above sets for all: model.generator.width beside model.width."""
+    *sections, name = key.split(".")
+    above = [".".join((*sections[:depth], name)) for depth in range(1, len(sections))]
+    return any(
+        all(other in record.config and record.config[other] == record.config.get(key) for record in records)
+        for other in above
+    )
 
 
 def _varies(records: Sequence[Record], key: str) -> bool:

@@ -218,6 +218,19 @@ def test_latest_is_the_run_that_was_saved_last_wherever_it_lies(gantrain: Comman
     assert "everything is in outputs/mine" in told.out
 
 
+def test_what_is_drawn_from_is_the_latest_that_has_saved(gantrain: Command) -> None:
+    for name in ("a", "b"):
+        assert gantrain(*TINY, "train.steps=2", f"hydra.run.dir=outputs/{name}").code == 0
+    for path in Path("outputs/b/checkpoints").glob("*.pt"):
+        path.unlink()
+    drawn = gantrain("sample", "latest", "-n", "2")
+    assert drawn.code == 0, drawn.err
+    assert Path("outputs/a").resolve() in Path(drawn.out.split()[-1]).resolve().parents
+    refused = gantrain("resume", "latest")
+    assert refused.code == 2
+    assert "b: has no checkpoint to go on from" in refused.err
+
+
 def test_a_sweep_is_not_a_run(gantrain: Command) -> None:
     assert gantrain("-m", "seed=0,1", *TINY, "train.steps=2", "hydra.sweep.dir=sweep").code == 0
     refused = gantrain("resume", "sweep")

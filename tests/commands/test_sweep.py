@@ -23,6 +23,9 @@ def test_every_combination_gets_a_run(gantrain: Command) -> None:
     outcome = gantrain("-m", "loss=bce,lsgan,hinge", "optim=strategy1,ttur", *SMALL)
     assert outcome.code == 0, outcome.err
     assert statuses() == ["finished"] * 6
+    assert [outcome.out.count(f"\n[{job}] finished: 2 steps") for job in range(6)] == [1] * 6
+    log = next(Path("outputs/multirun").glob("*/*/0/train.log")).read_text()
+    assert "[0]" not in log
 
 
 def test_a_failing_job_stops_nothing_and_says_so_itself(gantrain: Command) -> None:

@@ -47,16 +47,18 @@ def test_files_of_a_run(gantrain: Command) -> None:
 
 
 def test_says_what_it_is_about_to_do_and_what_to_do_next(gantrain: Command) -> None:
-    outcome = gantrain(*TINY, "train.steps=2", "loss=hinge", "optim=ttur")
+    outcome = gantrain(*TINY, "train.steps=2", "loss=hinge", "optim=ttur", "metrics.every=500")
     for words in (
         "digits: 1797 images, 32 x 32 pixels, grey",
         "generator: dcgan",
         "discriminator: dcgan",
-        "loss=Hinge",
+        "loss=hinge, penalty=none, optim=ttur lr_d",
+        "schedule=alternating",
         "lr_d 0.0004",
         "192.6 updates an epoch",
         "device: cpu",
         "newest picture: outputs/",
+        "quality: never measured (metrics.every=500); try metrics.every=1",
         "next: gantrain sample outputs/",
         "tensorboard --logdir outputs/",
     ):

@@ -69,6 +69,17 @@ def test_of_runs_that_are_no_sweep_everything_is_told(tmp_path: Path) -> None:
     assert found == ("loss", "penalty", "model.width")
 
 
+def test_what_a_section_hands_down_is_told_once(tmp_path: Path) -> None:
+    def model(width: int, own: int) -> dict[str, object]:
+        networks = {"generator": {"width": width}, "discriminator": {"width": own}}
+        return {"config": {"model": {"width": width, **networks}}}
+
+    runs = [make_run(tmp_path / name, **model(n, n)) for name, n in (("a-run", 16), ("b-run", 32))]  # type: ignore[arg-type]
+    assert differing([Record(run, run.name) for run in runs]) == ("model.width",)
+    runs.append(make_run(tmp_path / "c-run", **model(32, 8)))  # type: ignore[arg-type]
+    assert differing([Record(run, run.name) for run in runs]) == ("model.width", "model.discriminator.width")
+
+
 def test_precision_changes_what_is_trained(tmp_path: Path) -> None:
     runs = (
         {"overrides": [f"runtime.precision={p}"], "config": {"runtime": {"precision": p}}}
@@ -134,6 +145,16 @@ def test_the_verdict_names_best_and_worst(tmp_path: Path) -> None:
     assert compared(tmp_path, *runs).verdict == (
         "`loss=hinge upsample=nearest` is best on fd_rand (lower is better), 0.11 ± 0.014 over 2 seeds. "
         "`loss=hinge upsample=transpose` is worst, 0.51 ± 0.014 over 2 seeds: checkerboard (GD301)."
+    )
+
+
+def test_the_best_may_have_a_fault_as_well(tmp_path: Path) -> None:
+    told = compared(
+        tmp_path, *seeds(HINGE, 0.1, 0.11, findings=[CHECKERBOARD]), *seeds(BCE, 0.3, 0.31)
+    ).verdict
+    assert told == (
+        "`loss=hinge` is best on fd_rand (lower is better), 0.105 ± 0.0071 over 2 seeds. "
+        "The doctor says of `loss=hinge`: checkerboard (GD301)."
     )
 
 
