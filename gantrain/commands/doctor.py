@@ -17,6 +17,7 @@ from gantrain.doctor.duality import duality_gap
 from gantrain.doctor.eyes import Eyes
 from gantrain.doctor.rules.registry import check_params
 from gantrain.errors import FoundError, GantrainError, NonFiniteError
+from gantrain.pages.writing import write_report
 from gantrain.process import prepare_process
 from gantrain.saved import plain, recorded, saved_config
 
@@ -24,7 +25,7 @@ from gantrain.saved import plain, recorded, saved_config
 def examine(
     name: str, settings: Sequence[str] = (), strict: bool = False, device: str = "auto", deep: bool = False
 ) -> None:
-    """Prints the findings of a run that is finished, still going, or died, and writes its report.md.
+    """Prints the findings of a run that is finished, still going, or died; writes report.md, report.html.
 
     The numbers that it recorded are judged again, and its newest checkpoint is looked at.
 
@@ -53,6 +54,7 @@ def examine(
     if start is None and not rows:
         doctor.begin()  # it died before there was anything else to look at
     report = doctor.close(files.read_summary(run).get("status", "unknown"))
+    write_report(run)  # it quotes report.md
     if deep:
         report += f"\n{gap_of(doctor.eyes, cfg.seed)}"
     conclude(doctor, report, strict)

@@ -85,3 +85,4 @@ def test_a_run_that_died_can_be_asked(gantrain: Command) -> None:
     assert told.code == 0, told.err
     assert told.out.startswith("Nothing wrong was found before training")
     assert (run / files.REPORT).is_file()
+    assert "<h1>Nothing wrong was found before training</h1>" in (run / files.PAGE).read_text()
