@@ -39,6 +39,7 @@ METHODS = {
     "schedule": ("phases", "start", "review_every"),
     "optim": ("step", "zero_grad", "param_groups"),
 }
+STATEFUL = ("loss", "penalty", "augment")  # of the rules: one of the user's own may be a module with a state
 ENOUGH_HELD_OUT = 1000  # real pictures to judge by
 GIVEN_TO_OPTIMISERS = ("params", "lr")
 
@@ -192,6 +193,9 @@ def make_state(cfg: DictConfig, nets: Players, game: Game, count: int, device: t
         sampler=Sampler(count, int(cfg.train.batch_size), int(cfg.seed)),
         noise=noise,
         schedule_stats=game.schedule.start(),
+        components={
+            name: part for name in STATEFUL if isinstance(part := getattr(game.rules, name), nn.Module)
+        },
     )
     if cfg.runtime.compile == "cudagraphs":
         refuse_waiting(state, game)

@@ -24,7 +24,7 @@ class TerminalHandler(logging.Handler):
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
         try:
             tqdm.write(self.format(record), file=stream)
-        except BrokenPipeError:
+        except OSError:  # a closed pipe, or a terminal that is gone
             nobody_listens(stream)
 
 

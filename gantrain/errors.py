@@ -9,7 +9,6 @@ from typing import Any
 USER_INPUT = 2
 NON_FINITE = 3
 INTERRUPTED = 130
-TERMINATED = 143
 
 # Errors of the file system that the user can do something about.
 FILE_ERRORS = {

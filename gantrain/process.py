@@ -21,8 +21,6 @@ from omegaconf import DictConfig
 from gantrain import files
 from gantrain.console import log
 from gantrain.errors import (
-    INTERRUPTED,
-    TERMINATED,
     GantrainError,
     Interrupted,
     NonFiniteError,
@@ -71,6 +69,9 @@ def recording_failure(directory: Path, told: Mapping[str, Any] | None = None) ->
         with _quiet_writers():
             yield
     except Interrupted:
+        with suppress(OSError):
+            if files.read_summary(directory).get("status") == "running":  # stopped at once, amidst a step
+                files.update_summary(directory, status="interrupted")
         raise
     except BaseException as error:
         if getattr(error, "reported", False):
@@ -110,7 +111,7 @@ def _quiet_writers() -> Iterator[None]:
 
 
 class Stop:
-    """Whether SIGINT or SIGTERM has come."""
+    """Which signal has come, if any."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -120,20 +121,24 @@ class Stop:
         return self.signal is not None
 
     def interruption(self, message: str, saved: Path) -> Interrupted:
-        code = TERMINATED if self.signal == signal.SIGTERM else INTERRUPTED
-        return Interrupted(f"{message} (saved {saved.name})", code)
+        assert self.signal is not None
+        return Interrupted(f"{message} (saved {saved.name})", 128 + self.signal)
 
 
 @contextmanager
 def graceful_stop() -> Iterator[Stop]:
-    """The first SIGINT or SIGTERM lets the step finish and the state be saved; a second one stops at once.
+    """The first SIGINT, SIGTERM or SIGHUP (a lost connection) lets the step finish and the state be saved; a
+    second one stops at once.
 
-    A SIGTERM that somebody handles already is left to them: submitit ignores it and has the job requeued.
+    A SIGTERM or SIGHUP that somebody handles already is left to them: submitit ignores the one and has the
+    job requeued, nohup ignores the other.
     """
     stop = Stop()
     before = {signal.SIGINT: signal.getsignal(signal.SIGINT)}
-    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        before[signal.SIGTERM] = signal.SIG_DFL
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            before[number] = signal.SIG_DFL
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.signal is not None:

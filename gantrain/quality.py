@@ -18,6 +18,7 @@ from gantrain.metrics.reference import Reference
 from gantrain.metrics.stamps import Stamp, differing
 from gantrain.networks.latent import Latent
 from gantrain.tracking import Tracker
+from gantrain.train.randomness import unnoticed
 from gantrain.train.state import TrainingState
 
 DIARY = "quality"  # its page in the state's diary
@@ -37,7 +38,8 @@ class Artist:
         """uint8 count x C x H x W by the averaged generator."""
         z = torch.cat(list(pictures.latent_blocks(self.latent, self.count, self.seed, state.device)))
         labels = torch.arange(len(z), device=state.device) % self.num_classes if self.num_classes else None
-        return pictures.draw(state.ema.network, z, labels)
+        with unnoticed(state.device):
+            return pictures.draw(state.ema.network, z, labels)
 
 
 def was_past_best(state: TrainingState, settings: Mapping[str, Any]) -> bool:
@@ -52,6 +54,12 @@ def page_of(state: TrainingState, metric: str) -> dict[str, Any] | None:
     if page is None or page["best"].get("metric", metric) != metric:  # older checkpoints do not name it
         return None
     return {"worse": False, **page, "best": {"metric": metric, **page["best"]}}
+
+
+def best_step(state: TrainingState) -> int | None:
+    """Of the checkpoint that was best when the run was last measured, by whatever metric."""
+    best = state.diary.get(DIARY, {}).get("best")
+    return best and best["step"]
 
 
 def is_worse(metric: str, value: float, best: float) -> bool:
@@ -77,6 +85,8 @@ class Quality:
         page = page_of(state, self.name) or {"best": None, "since": 0}
         self.best: dict[str, Any] | None = page["best"]
         self.since: int = page["since"]  # looks without a new best
+        if self.best is not None and not self.checkpoint.is_file():  # a later best had taken its place
+            self.best, self.since, self.past_best = None, 0, False
         checkpoints.best = self.best and self.best["step"]
         files.drop_rows_after(run / files.EVALUATIONS, state.step)
 

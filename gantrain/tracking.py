@@ -18,6 +18,7 @@ from gantrain import files, pictures
 from gantrain.checkpoint import Checkpoints
 from gantrain.keys import flatten, within
 from gantrain.train.cadence import is_due
+from gantrain.train.randomness import unnoticed
 from gantrain.train.state import TrainingState
 
 # name in metrics.jsonl -> tag in TensorBoard
@@ -93,7 +94,9 @@ class Tracker:
         files.drop_rows_after(run / files.METRICS, state.step)
         self.rows = open(run / files.METRICS, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
         # purge_step from the first run on: TensorBoard's loader ignores the first start of a run
-        self.writer = SummaryWriter(str(run / files.TENSORBOARD), purge_step=state.step)
+        self.writer = SummaryWriter(
+            str(run / files.TENSORBOARD), purge_step=state.step + 1 if state.step else 0
+        )
         if state.step == 0:
             self._introduce(config, real)
         self.bar = tqdm(total=self.total, initial=state.step, unit="step", disable=None, dynamic_ncols=True)
@@ -140,7 +143,8 @@ class Tracker:
         self.latest = values
 
     def _draw(self, state: TrainingState) -> None:
-        picture = self.noise.grid(state.ema.network)
+        with unnoticed(state.device):
+            picture = self.noise.grid(state.ema.network)
         pictures.save(picture, self.run / files.SAMPLES / f"{state.step:08d}.png")
         self.writer.add_image("samples/ema", picture, state.step)
 

@@ -19,7 +19,7 @@ FLOORS = (
     ("sections",),
     ("networks", "augment", "data", "config", "compose", "signatures", "process"),
     ("runtime",),
-    ("train.step", "train.ema", "train.alarm", "train.graphs"),
+    ("train.step", "train.ema", "train.alarm", "train.graphs", "train.randomness"),
     ("train.state", "pictures"),
     ("train.loop", "checkpoint", "metrics"),
     ("doctor", "pages"),

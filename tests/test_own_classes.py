@@ -64,7 +64,7 @@ def test_own_classes_train_resume_and_sample(place: Path) -> None:
     whole = gantrain(place, *options)
     assert whole.code == 0, whole.err
     assert "generator: mynet" in whole.out
-    assert "loss=Exponential, penalty=Drift" in whole.out
+    assert "loss=mine, penalty=mine" in whole.out
     assert "discs: 512 images" in whole.out
     expected = weights(newest_run(place), 4)
 
@@ -80,6 +80,59 @@ def test_own_classes_train_resume_and_sample(place: Path) -> None:
     assert drawn.code == 0, drawn.err
     with np.load(next(run.glob("samples/drawn/*.npz"))) as archive:
         assert archive["images"].shape == (3, 32, 32, 1)
+
+
+REMEMBERING = """
+import torch
+
+class Counting(torch.nn.Module):
+    "An augmentation that changes with its age."
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, images):
+        self.seen += 1
+        return images * (1 - 1e-3 * self.seen)
+"""
+NOISY = """
+import torch
+
+class Noisy(torch.nn.Module):
+    "A generator that adds noise of its own, as StyleGAN does."
+    def __init__(self, latent_dim, channels, image_size):
+        super().__init__()
+        self.shape = (channels, image_size, image_size)
+        self.layer = torch.nn.Linear(latent_dim, channels * image_size**2)
+
+    def forward(self, z):
+        pictures = self.layer(z)
+        return torch.tanh(pictures + 0.1 * torch.randn_like(pictures)).unflatten(1, self.shape)
+"""
+
+
+def test_what_a_component_remembers_resumes(place: Path) -> None:
+    (place / "counting.py").write_text(REMEMBERING)
+    options = [*SMALL, "augment._target_=counting.Counting", "checkpoint.every=2"]
+    whole = gantrain(place, *options, "hydra.run.dir=whole")
+    assert whole.code == 0, whole.err
+    assert gantrain(place, *options, "train.steps=2", "hydra.run.dir=parts").code == 0
+    assert gantrain(place, "resume", "parts", "train.steps=4").code == 0
+    for name, weight in weights(place / "whole", 4).items():
+        assert torch.equal(weights(place / "parts", 4)[name], weight), name
+
+
+def test_looking_on_does_not_disturb_a_generator_that_adds_noise(place: Path) -> None:
+    (place / "noisy.py").write_text(NOISY)
+    options = [*SMALL, "~model.generator", "+model.generator._target_=noisy.Noisy", "metrics.count=32"]
+    for name, looks in {
+        "seldom": ("metrics.every=0", "doctor.enabled=false"),
+        "often": ("metrics.every=1", "tracking.samples_every=1"),
+    }.items():
+        done = gantrain(place, *options, *looks, f"hydra.run.dir={name}")
+        assert done.code == 0, done.err
+    for name, weight in weights(place / "seldom", 4).items():
+        assert torch.equal(weights(place / "often", 4)[name], weight), name
 
 
 @pytest.mark.parametrize("group", ["model", "loss", "penalty", "data"])

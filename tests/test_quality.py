@@ -142,6 +142,28 @@ def test_a_resume_remembers_the_best(gantrain: Command) -> None:
     assert checkpoint.load(path)["state"]["step"] == after["step"]
 
 
+def test_a_resume_that_measures_nothing_keeps_the_best(gantrain: Command) -> None:
+    common = (*SMALL, *RUINED, "metrics.every=10", "checkpoint.every=40", "hydra.run.dir=run")
+    assert gantrain(*common, "train.steps=40").code == 0
+    best = json.loads(Path("run/summary.json").read_text())["best"]
+    assert best["step"] < 40
+    assert gantrain("resume", "run", "train.steps=80", "metrics.every=0").code == 0
+    assert json.loads(Path("run/summary.json").read_text())["best"] == best
+    assert gantrain("sample", "run", "--best", "-n", "2").code == 0
+
+
+def test_a_best_whose_checkpoint_is_gone_is_none(gantrain: Command) -> None:
+    """A later best had taken its place, and the run goes on from between them."""
+    common = (*SMALL, *RUINED, "metrics.every=10", "checkpoint.every=40", "hydra.run.dir=run")
+    assert gantrain(*common, "train.steps=40").code == 0
+    gone = json.loads(Path("run/summary.json").read_text())["best"]
+    (Path("run") / gone["checkpoint"]).unlink()
+    assert gantrain("resume", "run", "train.steps=80").code == 0
+    best = json.loads(Path("run/summary.json").read_text())["best"]
+    assert best["step"] > 40
+    assert (Path("run") / best["checkpoint"]).is_file()
+
+
 def test_measuring_draws_nothing_from_training(gantrain: Command) -> None:
     states = []
     for every in (0, 10):

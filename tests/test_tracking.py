@@ -45,3 +45,5 @@ def test_a_resumed_run_is_one_unbroken_line(gantrain: Command, run: Path) -> Non
         path.unlink()  # as if it had been killed after step 3
     assert gantrain("resume", "run").code == 0
     assert [point.step for point in read(run).Scalars("loss/d")] == [2, 4, 6]
+    assert gantrain("resume", "run", "train.steps=8").code == 0
+    assert [point.step for point in read(run).Scalars("loss/d")] == [2, 4, 6, 8], "6 was a logged step"

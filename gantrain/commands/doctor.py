@@ -88,6 +88,7 @@ def attending(cfg: DictConfig, run: Path, start: Path | None, facts: dict[str, A
     prepare_process(cfg)
     build.find_user_classes()
     device = runtime.choose_device(cfg.runtime.device)
+    cfg.runtime.compile = "none"  # looking records no steps, and may happen on another device
     runtime.settle(cfg, device)
     images = build.load_data(cfg)
     if facts is not None:

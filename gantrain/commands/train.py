@@ -21,10 +21,11 @@ from gantrain.data.store import ImageSet
 from gantrain.doctor.attend import SHORTEST_JUDGED, Doctor
 from gantrain.doctor.eyes import Eyes
 from gantrain.errors import NonFiniteError
+from gantrain.keys import key_of
 from gantrain.metrics.kinds import badness
 from gantrain.pages.writing import write_report
 from gantrain.process import Stop, alone_in, graceful_stop, prepare_process, recording_failure
-from gantrain.quality import Artist, Quality, was_past_best
+from gantrain.quality import Artist, Quality, best_step, was_past_best
 from gantrain.saved import (
     recorded,
     refuse_other_data,
@@ -186,6 +187,7 @@ def onlookers(
     real = pictures.preview(images.images, cfg.tracking.samples)
     tracker = Tracker(directory, config, state, FixedNoise(*latents), real)
     checkpoints = Checkpoints(directory, config, cfg.checkpoint.every, cfg.checkpoint.keep, total)
+    checkpoints.best = best_step(state)
     judged = total >= SHORTEST_JUDGED
     measured = 0 < cfg.metrics.every <= total
     reference = build.make_reference(images, state.device) if judged or measured else None
@@ -255,10 +257,7 @@ def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[st
             len(layers),
             f"{parameter_count(network):,}",
         )
-    log.info(
-        "choices: %s",
-        ", ".join(f"{key}={value}" for key, value in choices(cfg, told.get("choices") or {}).items()),
-    )
+    log.info("choices: %s", ", ".join(f"{key}={value}" for key, value in choices(cfg, told).items()))
     batch, per_epoch = cfg.train.batch_size, images.train_count / cfg.train.batch_size
     log.info(
         "%d steps of %d images, %.1f updates an epoch, %.1f epochs",
@@ -266,11 +265,14 @@ def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[st
     )  # fmt: skip
 
 
-def choices(cfg: DictConfig, options: Mapping[str, str]) -> dict[str, Any]:
-    """What was composed, as a person would type it; options: group -> its option, where that is known."""
+def choices(cfg: DictConfig, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What was composed, as a person would type it: options by name, a class that was named by its own."""
+    typed = {key_of(override) for override in told.get("overrides") or ()}
 
     def named(group: str) -> str:
-        return options.get(group) or str(cfg[group]["_target_"]).rsplit(".", 1)[-1]
+        option = (told.get("choices") or {}).get(group)
+        target = f"{group}._target_" in typed or option is None
+        return str(cfg[group]["_target_"]).rsplit(".", 1)[-1] if target else str(option)
 
     return {
         "loss": named("loss"),

@@ -14,6 +14,7 @@ from gantrain.doctor import preflight, probes
 from gantrain.doctor.rules.memorising import LOOKED_AT
 from gantrain.metrics.reference import Reference
 from gantrain.train.loop import Game
+from gantrain.train.randomness import unnoticed
 from gantrain.train.state import TrainingState
 from gantrain.train.step import Round
 
@@ -91,7 +92,8 @@ class Eyes:
         latent, count = self.game.rules.latent, self.judge.n
         seed = self.noise(2, look).initial_seed()
         z = torch.cat(list(pictures.latent_blocks(latent, count, seed, self.state.device)))
-        return pictures.draw(self.state.ema.network, z, self.labels(count))
+        with unnoticed(self.state.device):
+            return pictures.draw(self.state.ema.network, z, self.labels(count))
 
     def compared(self, fakes: Tensor) -> dict[str, float]:
         """T2: the pictures, against the real ones."""

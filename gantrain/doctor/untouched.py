@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+
+from gantrain.train.randomness import unnoticed
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def untouched(*networks: nn.Module) -> Iterator[None]:
     """
     with ExitStack() as stack:
         devices = {tensor.device for net in networks for tensor in (*net.parameters(), *net.buffers())}
-        stack.enter_context(_random_states({device for device in devices if device.type != "cpu"}))
+        stack.enter_context(unnoticed(*devices))
         for network in networks:
             stack.enter_context(_modes(network))
             stack.enter_context(_buffers(network))
@@ -67,26 +67,3 @@ def _gradients(network: nn.Module) -> Iterator[None]:
         for weight, gradient, required in before:
             weight.requires_grad_(required)
             weight.grad = gradient
-
-
-@contextmanager
-def _random_states(devices: set[torch.device]) -> Iterator[None]:
-    """Those of PyTorch (the CPU's and those of the devices), NumPy and Python; dropout draws from them."""
-    python, legacy = random.getstate(), np.random.get_state(legacy=False)  # noqa: NPY002
-    cpu, others = torch.get_rng_state(), {device: _state_of(device) for device in devices}
-    try:
-        yield
-    finally:
-        for device, state in others.items():
-            torch.get_device_module(device).set_rng_state(state, *_which(device))
-        torch.set_rng_state(cpu)
-        random.setstate(python)
-        np.random.set_state(legacy)  # noqa: NPY002 - user code may draw from it
-
-
-def _state_of(device: torch.device) -> Tensor:
-    return torch.get_device_module(device).get_rng_state(*_which(device))
-
-
-def _which(device: torch.device) -> tuple[torch.device, ...]:
-    return () if device.type == "mps" else (device,)  # there is one at most

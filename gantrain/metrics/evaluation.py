@@ -175,5 +175,7 @@ def classes_of(
         return class_shares(labels[clear], counted).tolist()
 
     real, fake = shares(reference.features(Classifier.name)), shares(features[Classifier.name])
-    names = list(names) or [str(number) for number in range(counted)]
+    names = list(names)[:counted] or [
+        str(number) for number in range(counted)
+    ]  # the last may have no picture
     return [ClassShare(*entry) for entry in zip(names, real, fake, strict=True)]

@@ -56,9 +56,10 @@ class Replayed:
 
     def record(self, compute: Compute, inputs: Sequence[Tensor]) -> Recording:
         """Computes nothing: what is launched meanwhile only goes into the graph."""
-        graph = torch.cuda.CUDAGraph()
-        graph.register_generator_state(self.generator)
-        fixed = [given.to(self.generator.device) for given in inputs]
-        with torch.cuda.device(self.generator.device), torch.cuda.graph(graph):
-            outputs = compute(fixed)
+        with torch.cuda.device(self.generator.device):  # what a graph allocates for itself lies there as well
+            graph = torch.cuda.CUDAGraph()
+            graph.register_generator_state(self.generator)
+            fixed = [given.to(self.generator.device) for given in inputs]
+            with torch.cuda.graph(graph):
+                outputs = compute(fixed)
         return Recording(graph, fixed, outputs)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
@@ -15,6 +13,7 @@ from gantrain.data.sampler import Sampler
 from gantrain.train.alarm import Alarm
 from gantrain.train.ema import EMA
 from gantrain.train.graphs import Launch, eagerly
+from gantrain.train.randomness import random_state, restore_random_state
 from gantrain.train.schedule import Player, Stats
 from gantrain.train.step import Players
 
@@ -61,6 +60,7 @@ class TrainingState:
     noise: Generator  # latents, flips and penalties, on the device
     schedule_stats: Stats
     launch: Launch = eagerly
+    components: dict[str, nn.Module] = field(default_factory=dict)  # loss, penalty, augment that have a state
     averages: Averages = field(default_factory=Averages)  # since the last logged row
     review: Averages = field(default_factory=Averages)  # since the schedule's last review
     vitals: Averages = field(default_factory=Averages)  # since the doctor's last look
@@ -105,6 +105,7 @@ class TrainingState:
             "review": self.review.state_dict(),
             "vitals": self.vitals.state_dict(),
             "diary": dict(self.diary),
+            "components": {name: part.state_dict() for name, part in self.components.items()},
             "step": self.step,
             "images": self.images,
             "seconds": self.seconds,
@@ -115,6 +116,11 @@ class TrainingState:
         for name, part in self._parts().items():
             saved = state[name]
             part.load_state_dict(by_own_means(part, saved) if isinstance(part, Optimizer) else saved)
+        for optimiser in self.optimisers.values():
+            lay_out(optimiser)
+        for name, part in self.components.items():
+            if name in state.get("components", {}):  # older checkpoints have none
+                part.load_state_dict(state["components"][name])
         self.schedule_stats = dict(state["schedule"])
         self.averages.load_state_dict(state["averages"], self.device)
         self.review.load_state_dict(state["review"], self.device)
@@ -122,7 +128,7 @@ class TrainingState:
         self.diary = dict(state["diary"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.alarm.began_after = self.step
-        restore_random_state(state["random"], self.noise)  # last: everything above may draw
+        restore_random_state(state["random"], self.noise, self.step)  # last: everything above may draw
 
 
 def by_own_means(optimiser: Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
@@ -134,29 +140,16 @@ def by_own_means(optimiser: Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
     return saved | {"param_groups": groups}
 
 
-def random_state(noise: Generator) -> dict[str, Any]:
-    """Every random generator of the process, and ours."""
-    legacy = dict(np.random.get_state(legacy=False))  # noqa: NPY002 - user code may draw from it
-    inner = dict(legacy.pop("state"))
-    return {
-        "noise": noise.get_state(),
-        "noise_device": noise.device.type,
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "python": random.getstate(),
-        # weights_only loading takes no NumPy array
-        "numpy": legacy | {"state": {"key": inner["key"].tolist(), "pos": int(inner["pos"])}},
-    }
+def lay_out(optimiser: Optimizer) -> None:
+    """Gives a loaded state the memory layout of the weights, which a resume may change.
 
-
-def restore_random_state(state: dict[str, Any], noise: Generator) -> None:
-    """Undoes `random_state`. On another kind of device the noise goes on from a fresh seed instead."""
-    if state["noise_device"] == noise.device.type:
-        noise.set_state(state["noise"])
-    torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
-    random.setstate(state["python"])
-    inner = state["numpy"]["state"]
-    key = np.asarray(inner["key"], dtype=np.uint32)
-    np.random.set_state(state["numpy"] | {"state": {"key": key, "pos": inner["pos"]}})  # noqa: NPY002
+    Fused kernels walk through weights and moments side by side, place by place.
+    """
+    for weight, memory in optimiser.state.items():
+        for name, value in memory.items():
+            if (
+                isinstance(value, Tensor)
+                and value.shape == weight.shape
+                and value.stride() != weight.stride()
+            ):
+                memory[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)

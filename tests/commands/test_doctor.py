@@ -73,6 +73,14 @@ def test_what_cannot_be_asked(gantrain: Command, arguments: tuple[str, ...], rea
     assert "Traceback" not in told.err
 
 
+def test_a_run_of_recorded_steps_can_be_asked_without_its_gpu(gantrain: Command) -> None:
+    assert gantrain("train.steps=2", *TINY).code == 0
+    config = files.find_run("latest")[0] / files.CONFIG
+    config.write_text(config.read_text().replace("compile: none", "compile: cudagraphs"))
+    told = gantrain("doctor", "latest", "--device", "cpu")
+    assert told.code == 0, told.err
+
+
 def test_a_run_that_died_can_be_asked(gantrain: Command) -> None:
     """Killed before its first checkpoint: the configuration and the untrained generator are left."""
     assert gantrain("train.steps=2", *TINY).code == 0

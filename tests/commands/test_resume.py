@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +18,11 @@ import torch
 from small import TINY, Command
 
 from gantrain import checkpoint, files
+from gantrain.errors import Interrupted
 from gantrain.keys import flatten
-from gantrain.process import graceful_stop
+from gantrain.process import graceful_stop, recording_failure
 
+ROOT = Path(__file__).parent.parent.parent
 Process = Callable[..., subprocess.Popen[str]]
 
 SNGAN = ("model=sngan", "penalty=r1", "condition=class", "data.flip=true", "data.image_size=16", *TINY)
@@ -82,7 +87,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert json.loads((broken / files.SUMMARY).read_text())["status"] == "finished"
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_finishes_the_step_and_saves(
     how: signal.Signals, code: int, gantrain: Command, process: Process, tmp_path: Path
 ) -> None:
@@ -209,6 +214,26 @@ def test_a_run_that_nobody_listens_to_is_saved(process: Process, tmp_path: Path)
     summary = json.loads((run / files.SUMMARY).read_text())
     assert summary["status"] == "interrupted"
     assert (run / files.CHECKPOINTS / f"{summary['step']:08d}.pt").is_file()
+
+
+def test_a_run_whose_terminal_is_gone_goes_on(tmp_path: Path) -> None:
+    """`gantrain & disown`, and the connection ends: no signal comes, and every word fails."""
+    ours, theirs = pty.openpty()
+    command = (sys.executable, "-m", "gantrain", *TINY, "train.steps=30", "hydra.run.dir=run")
+    running = subprocess.Popen(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert running.wait(timeout=120) == 0
+    assert json.loads((tmp_path / "run" / files.SUMMARY).read_text())["status"] == "finished"
+
+
+def test_stopped_at_once_it_is_not_called_running(tmp_path: Path) -> None:
+    files.update_summary(tmp_path, status="running", step=3)
+    with pytest.raises(Interrupted), recording_failure(tmp_path):
+        raise Interrupted("stopped at once; the last checkpoint stands", 130)
+    assert files.read_summary(tmp_path) == {"status": "interrupted", "step": 3}
 
 
 def test_latest_is_the_run_that_was_saved_last_wherever_it_lies(gantrain: Command) -> None:

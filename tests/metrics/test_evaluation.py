@@ -150,6 +150,12 @@ def test_missing_classes_are_dropped(judge: Reference, digits: tuple[Tensor, Ten
     assert_close(torch.tensor([share.real for share in shares]), real, rtol=0, atol=0.02)
 
 
+def test_a_last_class_without_pictures_is_left_out(judge: Reference, unseen: Tensor) -> None:
+    names = [f"digit {number}" for number in range(12)]
+    shares = classes_of(features_of([unseen], judge), judge, names)
+    assert [share.name for share in shares] == names[:10]
+
+
 def test_classes_without_a_classifier(judge: Reference, unseen: Tensor) -> None:
     assert classes_of(features_of(unseen[:20], judge, ["pca64"]), judge) == []
     assert [share.name for share in classes_of(features_of(unseen[:20], judge), judge)] == list("0123456789")
