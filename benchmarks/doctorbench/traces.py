@@ -46,6 +46,7 @@ PAIRS: Mapping[str, Pair] = {
     "GD104": Pair("entangled-for-long", FASHION),
     "GD201": Pair("fashion_mnist-0-collapse-strong", FASHION),
     "GD202": Pair("fashion_mnist-0-half-classes-strong", FASHION),
+    "GD203": Pair("fashion_mnist-10-healthy-wgan-wgan_gp-dcgan_layer_norm-tutorial", FASHION),
     "GD301": Pair("crops-13-transpose-strong", CROPS),
     "GD302b": Pair("fashion_mnist-0-healthy-lsgan-bilinear-tutorial", FASHION),
     "GD303": Pair("own-frame", CROPS),

@@ -303,6 +303,7 @@ EXHIBITS: dict[str, Drawn] = {
     "GD104": by_step("The losses", "loss_d", "loss_g"),
     "GD201": of_fakes(nearest_pairs),
     "GD202": of_fakes(missing_classes),
+    "GD203": by_step("Distance between the fakes and the real pictures (fd_pca64)", "fd_pca64"),
     "GD301": of_fakes(spectrum),
     "GD302b": of_fakes(fine_detail),
     "GD303": of_fakes(ring_profile),

@@ -61,7 +61,7 @@ BASES = (
     "latent.dim=8",
 )
 
-RELATIVE = ("optim", "train.steps")  # "half of what it is": can be taken again
+RELATIVE = ("optim", "train.steps", "model.width")  # "half of what it is": can be taken again
 
 
 @functools.cache

@@ -31,7 +31,7 @@ ROWS = [
         "signal_g": 0.5,
     }
     | {"grad_norm_g": 3.0, "used_ratio_g": 0.0, "used_ratio_d": 1.4, "logit_sd": 0.0}
-    | {"auc_train": 0.9, "auc_held_out": 0.9 - 0.1 * k}
+    | {"fd_pca64": 1.0 / (1 + k), "auc_train": 0.9, "auc_held_out": 0.9 - 0.1 * k}
     for k in range(4)
 ]
 

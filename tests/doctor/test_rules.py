@@ -449,6 +449,13 @@ BROKEN = (
         "and the fakes cover 59 % of the real pictures (normal 97 %)",
     ),
     Broken(
+        "GD203",
+        {"fd_latest": 0.35},
+        "warning",
+        "the run is over, and its pictures are still far from the real ones (fd_pca64 0.35; where training "
+        "went well it ends below 0.33)",
+    ),
+    Broken(
         "GD301",
         {"lattice_2": 1.05, "lattice_4": 0.6, "phase_energy": 0.2, "detail": -0.09},
         "warning",
@@ -676,6 +683,7 @@ TWINS = (
     ("GD202", {"density": 0.1, "coverage": 0.08, "class_share_min": 0.02}, {}),  # bad pictures
     ("GD202", {"density": 0.8, "coverage": 0.59}, {}),
     ("GD202", {"density": 0.8, "coverage": 0.59, "class_share_min": 0.02, "class_confidence": 0.4}, {}),
+    ("GD203", {"fd_latest": 0.31}, {}),  # the worst healthy one
     ("GD301", {"lattice_2": 0.73, "lattice_4": 0.78}, {"upsample.mode": "bilinear"}),  # the worst healthy one
     ("GD301", {"lattice_2": 0.35, "phase_energy": 0.09}, {}),  # a nearest one, still young
     ("GD301", {"lattice_2": 1.4, "phase_energy": 0.06, "detail": -2.06}, {}),  # SN-hinge, far too smooth
@@ -804,7 +812,7 @@ def test_bad_young_colour_pictures_still_show_their_checkerboard() -> None:
 def test_causes_stand_before_their_symptoms() -> None:
     serious = [rule.id for rule in RULES if set(rule.severities) - {"info"} and rule.id != "GD005b"]
     assert " ".join(serious) == (
-        "GD001 GD003 GD004 GD401 GD101 GD002 GD005g GD102 GD103 GD201 GD202 GD304 GD402 GD303 GD301"
+        "GD001 GD003 GD004 GD401 GD101 GD002 GD005g GD102 GD103 GD201 GD202 GD304 GD402 GD303 GD301 GD203"
     )
     ids = [rule.id for rule in RULES]
     assert all(ids.index(silencer) < ids.index(rule.id) for rule in RULES for silencer in rule.silenced_by)
@@ -834,7 +842,7 @@ def test_a_message_is_one_plain_sentence(case: Broken) -> None:
             (),
             "doctor.params.GD2O1: no such rule\n  did you mean GD201? there are: GD001, GD002, GD003, GD004, "
             "GD005a, GD005b, GD005c, GD005d, GD005e, GD005f, GD005g, GD101, GD102, GD103, GD104, GD201, "
-            "GD202, GD301, GD302a, GD302b, GD303, GD304, GD401, GD402, GD501",
+            "GD202, GD203, GD301, GD302a, GD302b, GD303, GD304, GD401, GD402, GD501",
         ),
         (
             {"GD201": {"variety_warm": 0.4}},

@@ -34,6 +34,7 @@ ADVICE: dict[str, tuple[Advice, ...]] = {
     "GD104": (r.ALTERNATING, r.USUAL_GAME, r.TTUR),
     "GD201": (r.USUAL_GAME, r.R1, r.TTUR, r.SLOWER_G),
     "GD202": (r.ALL_PICTURES, r.USUAL_RATES, r.TOLD_THE_CLASS, r.R1),
+    "GD203": (r.USUAL_RATES, r.LONGER, r.WIDER),
     "GD301": (r.NEAREST, r.BILINEAR),
     "GD302a": (r.BILINEAR,),
     "GD302b": (r.NEAREST, r.LONGER),

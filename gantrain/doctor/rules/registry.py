@@ -12,13 +12,13 @@ from gantrain.doctor.rules.game import GD101, GD102, GD103, GD104
 from gantrain.doctor.rules.lints import GD005G, LINTS
 from gantrain.doctor.rules.memorising import GD401, GD402
 from gantrain.doctor.rules.rule import Rule
-from gantrain.doctor.rules.variety import GD201, GD202, GD501
+from gantrain.doctor.rules.variety import GD201, GD202, GD203, GD501
 from gantrain.errors import GantrainError
 
 RULES: tuple[Rule, ...] = (
     *(GD001, GD003, GD004, GD401),
     *(GD101, GD002, GD005G, GD102, GD103),
-    *(GD201, GD202, GD304, GD402, GD303, GD301),
+    *(GD201, GD202, GD304, GD402, GD303, GD301, GD203),
     *(GD302B, GD104, GD501, *LINTS),
 )
 """The first of two that are active is the cause of the other, unless it says that it yields."""

@@ -260,6 +260,13 @@ LONGER = Advice(
     "Twice the time.",
     "Not if the quality has stopped rising.",
 )
+WIDER = Advice(
+    "model.width=64",
+    scaled("model.width", 2, 1, 128),
+    "Wider networks can draw more of what the data hold.",
+    "Three to four times the time of a step, and twice the memory.",
+    "Not while more steps still help.",
+)
 SMALLER_BATCHES = Advice(
     "train.batch_size=64 train.steps=16000",
     changes.in_smaller_batches,

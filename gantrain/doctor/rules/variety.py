@@ -15,8 +15,10 @@ from gantrain.doctor.rules.common import (
     percent,
     usual,
 )
-from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Rule, Threshold
+from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
 
+OVER = Requirement(lambda at, params: at.step >= at.total, "the run is not over")
+LONG_ENOUGH = Requirement(lambda at, params: at.total >= params["steps_min"], "the run is short")
 OUT_OF = 256  # pictures, to put a share of their variety in words
 
 
@@ -122,6 +124,37 @@ GD202 = Rule(
     why="G draws some kinds of pictures well and others never, since its loss asks for pictures that D "
     "accepts and not for all of them. Distances between averages hardly notice.",
     remedies=remedies("GD202"),
+)
+
+
+def far_off(at: Examination, params: Params) -> Hit | None:
+    distance, bound = at.get("fd_latest"), params["fd_max"]
+    if distance <= bound:
+        return None
+    message = (
+        f"the run is over, and its pictures are still far from the real ones (fd_pca64 {distance:.2f}; where "
+        f"training went well it ends below {bound:g})"
+    )
+    return Hit("warning", message, (Evidence("fd_latest", distance, None, None, bound),))
+
+
+GD203 = Rule(
+    id="GD203",
+    title="Still far from the real pictures",
+    severities=("warning",),
+    tier="T2",
+    needs=("fd_latest",),
+    requires=(OVER, LONG_ENOUGH),
+    thresholds={
+        "fd_max": Threshold(0.33, "distance between fakes and reals (fd_pca64) at the end of the run"),
+        "steps_min": Threshold(800, "steps of the run: from shorter ones little is to be expected"),
+    },
+    test=far_off,
+    silenced_by=("GD001", "GD003", "GD004", "GD101", "GD002", "GD102", "GD103", "GD201"),
+    why="Nothing else was found, so the players may only need more time: penalties on gradients, spectral "
+    "norm and low rates make every step safer and smaller. Pictures can also stay far off because the "
+    "networks are too narrow for the data.",
+    remedies=remedies("GD203"),
 )
 
 
