@@ -131,7 +131,8 @@ def test_a_run_without_a_doctor_can_be_examined_afterwards(gantrain: Command) ->
     after = {path: path.read_bytes() for path in Path("outputs").rglob("*") if path.is_file()}
     new = {path.name for path in after.keys() - before.keys()}
     assert new <= {files.REPORT}
-    assert all(after[path] == content for path, content in before.items())
+    changed = {path.name for path, content in before.items() if after[path] != content}
+    assert changed <= {files.PAGE}, "it quotes the report"
 
 
 def test_of_a_run_without_a_doctor_the_game_was_seen_once(gantrain: Command) -> None:

@@ -162,7 +162,7 @@ def test_large_pictures_and_shrunk_ones_are_alike(kind: type[PixelPCA] | type[Ra
     space, other = kind.fit(large), kind.fit(small, side=128)
     assert (space.hash, space.resize) == (other.hash, other.resize)
     assert space.resize == f"averaged to {kind.largest} px"
-    assert torch.equal(space(large), other(small))
+    assert_close(space(large), other(small))  # blocks of another size may round another way
 
 
 # Principal components
