@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gantrain.doctor.finding import Finding
 from gantrain.doctor.rules.registry import BY_ID
-from gantrain.doctor.rules.rule import UNMEASURED, Facts, Remedy
+from gantrain.doctor.rules.rule import UNMEASURED, Facts, Remedy, within_a_sentence
 from gantrain.doctor.watch import WARM_UP_STEPS
 
 WIDTH = 100  # of the terminal's lines
@@ -84,7 +84,7 @@ def verdict(diagnosis: Diagnosis) -> str:
         return f"healthy{when}: nothing wrong was found"
     first = diagnosis.serious[0]
     kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "broken"
-    named = f"{first['title'][0].lower()}{first['title'][1:]} ({first['rule']})"
+    named = within_a_sentence(first["title"], first["rule"])
     return f"{kind}{when}: {named}{' is the cause' if len(diagnosis.serious) > 1 else ''}"
 
 

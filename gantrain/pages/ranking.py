@@ -10,6 +10,7 @@ from math import inf
 from statistics import fmean, stdev
 from typing import Any
 
+from gantrain.doctor.rules.rule import within_a_sentence
 from gantrain.metrics.kinds import badness, better
 from gantrain.pages.records import Record
 from gantrain.pages.settings import Settings, differing, settings_of, shown, typed_as
@@ -318,7 +319,7 @@ def _told(candidate: Candidate) -> str:
 
 
 def _named(finding: Row) -> str:
-    return f"{finding['title'][0].lower()}{finding['title'][1:]} ({finding['rule']})"
+    return within_a_sentence(finding["title"], finding["rule"])
 
 
 def _with_number(candidate: Candidate) -> str:

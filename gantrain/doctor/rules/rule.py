@@ -127,6 +127,11 @@ class Rule:
         return {name: threshold.value for name, threshold in self.thresholds.items()}
 
 
+def within_a_sentence(title: str, id: str) -> str:
+    """ "mode collapse (GD201)" """
+    return f"{title[0].lower()}{title[1:]} ({id})"
+
+
 def _labelled(examination: Examination, params: Params) -> bool:
     return bool(examination.facts.get("facts.num_classes", 2) > 1)
 
