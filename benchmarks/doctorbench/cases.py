@@ -19,7 +19,8 @@ USUAL_PLACES = {
     "third_round": ("scenes", "emoji"),
     "fourth_round": ("wallpapers", "noto"),
     "fifth_round": ("opencv", "facebook"),
-    "held_out": ("plasma", "apple"),
+    "sixth_round": ("plasma", "apple"),
+    "held_out": ("palapeli", "joypixels"),
 }
 SETS = tuple(USUAL_PLACES)
 

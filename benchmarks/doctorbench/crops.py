@@ -105,6 +105,7 @@ SOURCES: Mapping[str, Callable[[], list[Tensor]]] = {
         [f"{name}/contents/images/{size}.jpg" for name in WALLPAPERS for size in ("2560x1600", "5120x2880")],
         "plasma-workspace-wallpapers",
     ),
+    "palapeli-data": partial(of_debian, "palapeli/collection", ["*.jpg"], "palapeli-data"),
     "scikit-image": of_scikit_image,
 }
 
