@@ -186,6 +186,17 @@ def test_copies_are_seen(real: oracle.Real, digits: Tensor) -> None:
     assert numbers["copies"] == pytest.approx(300 / 750, abs=0.03)
 
 
+def test_a_frame_is_measured_where_the_pictures_have_none() -> None:
+    """Half of the outermost ring's swing is a quarter of its variance; noise has one variance everywhere."""
+    random = torch.Generator().manual_seed(0)
+    real, fake = torch.randint(0, 256, (2, 2000, 3, 16, 16), dtype=torch.uint8, generator=random)
+    assert oracle.frame(fake, real) == pytest.approx(0, abs=0.01)
+    framed = fake // 2
+    framed[..., 1:-1, 1:-1] = fake[..., 1:-1, 1:-1]
+    assert oracle.frame(framed, real) == pytest.approx(0.75, abs=0.01)
+    assert oracle.frame(fake, framed) == 0, "a margin of their own: nothing to judge"
+
+
 def test_far_off_and_alike_is_seen(real: oracle.Real, digits: Tensor) -> None:
     """Energy distances have closed forms at the ends: E|X - X'| of one repeated picture is 0."""
     black = torch.zeros_like(digits[:200])
@@ -239,7 +250,10 @@ def test_a_discriminator_that_knows_its_pictures_is_told_apart() -> None:
 
 # ---- The verdict -------------------------------------------------------------------------------------------
 
-NORMAL = {"energy": 0.1, "classes": 10.0, "variety": 0.8, "spread": 0.8, "copies": 0.0, "by_heart": 0.02}
+NORMAL = {
+    **{"energy": 0.1, "classes": 10.0, "variety": 0.8, "spread": 0.8},
+    **{"frame": 0.05, "copies": 0.0, "by_heart": 0.02},
+}
 
 
 @pytest.mark.parametrize(
@@ -250,12 +264,20 @@ NORMAL = {"energy": 0.1, "classes": 10.0, "variety": 0.8, "spread": 0.8, "copies
         ({"variety": 0.59}, "few kinds make up most"),
         ({"spread": 0.39}, "the samples are alike"),
         ({"copies": 0.21}, "the samples repeat"),
+        ({"frame": 0.21}, "a frame at the border"),
         ({"by_heart": 0.28}, "D knows its pictures by heart"),
     ],
 )
 def test_each_way_to_be_broken(numbers: dict[str, float], reason: str) -> None:
     assert verdict.reasons(0, NORMAL, NORMAL) == []
     assert verdict.reasons(0, NORMAL | numbers, NORMAL) == [reason]
+
+
+def test_rounds_that_measured_no_frame_are_judged_without_it() -> None:
+    known = {name: value for name, value in NORMAL.items() if name != "frame"}
+    assert verdict.reasons(0, NORMAL | {"frame": 0.9, "energy": 0.31}, known) == [
+        "far from the real pictures"
+    ]
 
 
 def test_labels_go_by_outcome_unless_the_fault_is_structural() -> None:

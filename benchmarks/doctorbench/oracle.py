@@ -34,6 +34,7 @@ LABELLED_FOR_FIT = 6000
 CELLS = 10  # k-means cells of unlabelled data
 DROPPED = 0.2  # a class with less than this part of its real share counts as missing
 COPY = 0.25  # of the reals' own distance to their nearest neighbour (its first percentile): a copy
+MARGIN = 0.5  # of the interior's variance: pictures whose border varies less have no border to judge
 SEEN = 512  # real pictures of either kind that the discriminator is asked about
 SEED = 0
 
@@ -86,6 +87,27 @@ def nearest(x: Tensor) -> Tensor:
     """Of each picture (uint8) the distance to the nearest other one of the set."""
     pixels = to_signed(x).flatten(1).double()
     return torch.cdist(pixels, pixels).fill_diagonal_(torch.inf).amin(1)
+
+
+def frame(fake: Tensor, real: Tensor) -> float:
+    """1 - r_0 / r_2, r_k = fake over real variance in the k-th ring of pixels; 0: no frame, 1: a plain one.
+
+    The variance is each pixel's over the pictures. 0 where the real pictures end in a margin of their own.
+    """
+    fakes, reals = (ring_variances(images) for images in (fake, real))
+    if reals[0] < MARGIN * reals[-1]:
+        return 0.0
+    ratios = fakes / reals.clamp(min=1e-12)
+    return float(1 - ratios[0] / ratios[2].clamp(min=1e-12))
+
+
+def ring_variances(images: Tensor, rings: int = 4) -> Tensor:
+    """uint8 N x C x H x W -> rings + 1: in the outermost ring, the next, ..., and in the interior."""
+    variance = to_signed(images).double().var(0).mean(0)
+    edge = torch.arange(len(variance))
+    edge = torch.minimum(edge, edge.flip(0))
+    ring = torch.minimum(edge[:, None], edge).clamp(max=rings)
+    return torch.stack([variance[ring == k].mean() for k in range(rings + 1)])
 
 
 def effective_number(shares: NDArray[np.float64]) -> float:
@@ -153,6 +175,7 @@ def measure(fake: Tensor, real: Real) -> dict[str, float]:
         "classes": float((shares >= DROPPED * real.shares).sum()),
         "variety": effective_number(shares) / effective_number(real.shares),
         "spread": mean_distance(coarse(fake)) / mean_distance(coarse(real.images)),
+        "frame": frame(fake, real.images),
         "copies": float((nearest(fake) < real.copy_below).double().mean()),
     }
 
