@@ -21,9 +21,9 @@ ALIKE = 0.5  # of the healthy median of the samples' mean distance from each oth
 REPEATED = 0.2  # share of samples that are near-exact copies of another one, above the healthy median
 BY_HEART = 0.25  # D's accuracy on seen above that on unseen pictures, beyond the healthy median
 FRAMED = 0.15
-"""Of the border's variance (0.08 of its contrast), lost beyond the healthy median. Named while the seventh round
-trained, before any of its samples were drawn, by the sixth's runs: healthy ones lie within 0.06 of their median,
-zeros around photographs 0.11 to 0.12 beyond it, which no eye sees, and around emoji once 0.18, once nowhere."""
+"""Of the border's variance (0.08 of its contrast), lost beyond the healthy median. Named while the seventh
+round trained, before any of its samples were drawn, by the sixth's runs: healthy ones lie within 0.06 of
+their median, zeros around photographs 0.11 to 0.12 beyond it, which no eye sees, around emoji 0.18 and 0."""
 BAND = 0.2
 """Of a line, on either side of it: what lies there is undecided. Named before the sixth round's runs; of the
 fifth's misses and alarms without a seeded fault most lay there."""
