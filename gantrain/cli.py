@@ -24,7 +24,7 @@ from yaml import YAMLError
 from gantrain import __version__, sweeps
 from gantrain.arguments import COMMANDS, parser_of
 from gantrain.compose import CONFIG_NAME, Asked, beside, check_overrides, explain, opened
-from gantrain.console import nobody_listens
+from gantrain.console import aside, nobody_listens
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
 from gantrain.files import LOCK
 from gantrain.keys import config_dir
@@ -205,5 +205,5 @@ def _friendly(error: Exception, argv: Sequence[str]) -> GantrainError | None:
 
 
 def _say(text: str, code: int) -> int:
-    print(f"gantrain: {text}", file=sys.stderr)
+    aside(text)
     return code

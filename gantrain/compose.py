@@ -111,7 +111,8 @@ def check_overrides(overrides: Sequence[str]) -> None:
 
 
 def _not_an_override(text: str) -> GantrainError:
-    remedy = f"data=folder data.root={text}" if Path(text).is_dir() else "gantrain --help lists both"
+    is_folder = Path(text).is_dir()
+    remedy = f"in its place: data=folder data.root={text}" if is_folder else "gantrain --help lists both"
     return GantrainError(text, "is neither a command nor key=value", remedy)
 
 

@@ -211,7 +211,7 @@ REFUSALS = (
         ("batch_size", "count"),
         lambda batch, count: batch > count,
         "a batch of {batch_size} does not fit into {count} images",
-        "train.batch_size={count} or less",
+        "train.batch_size={count}",
     ),
 )
 

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from textwrap import indent
 from typing import TextIO
 
 log = logging.getLogger("gantrain")
@@ -33,6 +32,11 @@ def nobody_listens(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def aside(text: str) -> None:
+    """A line beside what a command was asked for, which a program may read."""
+    sys.stderr.write(f"gantrain: {text}\n")
+
+
 class TerminalFormatter(logging.Formatter):
     """`job`: its number in a sweep, put before each line: jobs that run side by side share one terminal."""
 
@@ -44,7 +48,7 @@ class TerminalFormatter(logging.Formatter):
         text = record.getMessage()
         if record.levelno >= logging.WARNING:
             text = f"gantrain: {record.levelname.lower()}: {text}"
-        return indent(text, self.head)
+        return "\n".join(f"{self.head}{line}".rstrip() for line in text.split("\n")) if self.head else text
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from filelock import FileLock, Timeout
+
+from gantrain.console import aside
 from gantrain.errors import GantrainError
 
 CONFIG, SUMMARY, METRICS, LOG = "config.yaml", "summary.json", "metrics.jsonl", "train.log"
@@ -121,7 +124,7 @@ def find_run(name: str, saved: bool = False) -> tuple[Path, Path | None]:
     Raises:
         GantrainError: nothing of that name, or it is not a run.
     """
-    path = latest_run(saved) if name == "latest" else Path(name)
+    path = _said(latest_run(saved)) if name == "latest" else Path(name)
     if path.is_file() and path.suffix == ".pt":
         return _checked(path.resolve().parent.parent), path.resolve()
     if not path.is_dir():
@@ -129,6 +132,14 @@ def find_run(name: str, saved: bool = False) -> tuple[Path, Path | None]:
             name, "no such run directory or checkpoint", "`latest`, or a directory under outputs/"
         )
     return _checked(path.resolve()), None
+
+
+def _said(run: Path) -> Path:
+    """The run that `latest` stands for; aloud if a newer one was passed over."""
+    newest = latest_run()
+    if newest != run:
+        aside(f"latest is {run}: {newest} is newer, and has no checkpoint")
+    return run
 
 
 def best_checkpoint(name: str) -> Path:
@@ -158,6 +169,18 @@ def _checked(run: Path) -> Path:
             str(run), f"is not a run: it has no {CONFIG}", "`latest`, or a directory under outputs/"
         )
     return run
+
+
+def is_held(run: Path) -> bool:
+    """Whether a process trains in the run's directory: on this machine, or where the disk shares locks."""
+    path = run / LOCK
+    if not path.is_file():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except (Timeout, OSError):  # OSError: a disk that is only read, where nobody knows
+        return True
 
 
 def latest_run(saved: bool = False) -> Path:

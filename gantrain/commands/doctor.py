@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from gantrain import build, checkpoint, checks, files, runtime
+from gantrain.commands.resume import anew
 from gantrain.compose import beside, composed
 from gantrain.config import check_section, refuse
 from gantrain.doctor.attend import Doctor
@@ -20,6 +21,8 @@ from gantrain.errors import FoundError, GantrainError, NonFiniteError
 from gantrain.pages.writing import write_report
 from gantrain.process import prepare_process
 from gantrain.saved import plain, recorded, saved_config
+
+LOST = "no longer running"  # killed, mostly
 
 
 def examine(
@@ -53,10 +56,15 @@ def examine(
     doctor.replay([row for row in rows if chosen is None or row["step"] <= doctor.eyes.state.step])
     if start is None and not rows:
         doctor.begin()  # it died before there was anything else to look at
-    report = doctor.close(files.read_summary(run).get("status", "unknown"))
+    status = files.read_summary(run).get("status", "unknown")
+    lost = status == "running" and not files.is_held(run)
+    report = doctor.close(LOST if lost else status)
     write_report(run)  # it quotes report.md
     if deep:
         report += f"\n{gap_of(doctor.eyes, cfg.seed)}"
+    if lost:
+        remedy = f"go on: gantrain resume {files.from_here(run)}" if checkpoint.newest(run) else anew(run)
+        report += f"\nNo process trains this run any more, at least not on this machine; {remedy}"
     conclude(doctor, report, strict)
 
 

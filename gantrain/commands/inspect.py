@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from gantrain import build, checks, files, pictures
 from gantrain.compose import beside, composed
-from gantrain.config import check_skeleton
+from gantrain.config import check_skeleton, refuse
+from gantrain.data.store import ImageSet
+from gantrain.errors import GantrainError
 
 PREVIEW = 64
 
@@ -25,3 +30,15 @@ def inspect(overrides: Sequence[str], out: Path | None = None, config_dir: str |
     path = out or Path("outputs") / "inspect" / f"{images.name}.png"
     pictures.save(pictures.preview(images.images, PREVIEW, int(cfg.seed)), path)
     print(f"preview: {path}")
+    own = ["--config-dir", config_dir] if config_dir else []
+    print(outlook(cfg, images, shlex.join(["gantrain", *own, *overrides])))
+
+
+def outlook(cfg: DictConfig, images: ImageSet, command: str) -> str:
+    """What to type next, and what a run would need besides."""
+    facts = checks.facts_of_data(build.DataFacts.of(images))
+    try:
+        refuse({"batch_size": cfg.train.batch_size} | facts)
+    except GantrainError as error:
+        return f"next: {command}, with {error.remedy}: {error.reason}"
+    return f"next: {command}"

@@ -34,6 +34,7 @@ LABELLED: dict[str, bool | None] = {
 }
 """Whether a source has labels, known before its data is touched; None: only after looking."""
 
+CUT = "of each picture the largest centred square, resized"
 DIGIT_NAMES = tuple("0123456789")
 FASHION_NAMES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -127,7 +128,7 @@ def folder(
             f"no pictures in {place} or below it",
             f"looked for {' '.join(ENDINGS)} (also in capitals)",
         )
-    return replace(_decoded(listing, image_size, channels), flip=flip)
+    return replace(_decoded(listing, image_size, channels), flip=flip, made=CUT)
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -195,7 +196,11 @@ def _decoded(listing: Listing, image_size: int, channels: Channels) -> ImageSet:
 
 def _existing_folder(root: str | None) -> Path:
     if not root:
-        raise GantrainError("data.root", "data=folder needs the folder of your pictures", "data.root=DIR")
+        raise GantrainError(
+            "data.root",
+            "data=folder needs the folder of your pictures",
+            "data.root=photos, if that is its name",
+        )
     place = Path(root).expanduser()
     if place.is_dir():
         return place

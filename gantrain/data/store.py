@@ -58,6 +58,8 @@ class ImageSet:
     """int64 rows of `images` that are never trained on, ascending; a source may name its own."""
     drop_pages: Callable[[], None] | None = None
     """For images mapped from a file: gives the memory they take in this process back to the system."""
+    made: str = ""
+    """How the source brought its pictures to this size, if they had others; for a person."""
 
     def __post_init__(self) -> None:
         shape = self.images.shape
@@ -107,7 +109,8 @@ class ImageSet:
         low, high = self.value_range or (int(value) for value in self.images.aminmax())
         signed_low, signed_high = to_signed(torch.tensor([low, high], dtype=torch.uint8)).tolist()
         return [
-            f"{self.name}: {self.count} images, {self.image_size} x {self.image_size} pixels, {kind}",
+            f"{self.name}: {self.count} images, {self.image_size} x {self.image_size} pixels, {kind}"
+            + (f" ({self.made})" if self.made else ""),
             f"values: {low}..{high}, scaled to {signed_low:.2f}..{signed_high:.2f} for training"
             + (", half of them mirrored at random" if self.flip else ""),
             self._describe_classes(),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from gantrain.doctor.finding import Finding
 from gantrain.doctor.rules.registry import BY_ID
 from gantrain.doctor.rules.rule import UNMEASURED, Facts, Remedy, within_a_sentence
+from gantrain.doctor.rules.variety import SHORT
 from gantrain.doctor.watch import WARM_UP_STEPS
 
 WIDTH = 100  # of the terminal's lines
@@ -81,7 +82,8 @@ def verdict(diagnosis: Diagnosis) -> str:
     if not diagnosis.serious and diagnosis.step < WARM_UP_STEPS:
         return f"too early to judge{when}: most rules wait for step {WARM_UP_STEPS}"
     if not diagnosis.serious:
-        return f"healthy{when}: nothing wrong was found"
+        caveat = f", but {SHORT}" if SHORT in diagnosis.unchecked.values() else ""
+        return f"healthy{when}: nothing wrong was found{caveat}"
     first = diagnosis.serious[0]
     kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "broken"
     named = within_a_sentence(first["title"], first["rule"])

@@ -195,11 +195,12 @@ class Comparison:
 
     # ---- In words ----------------------------------------------------------------------------------------
 
-    @cached_property
-    def null(self) -> float | None:
-        """What real pictures give against other real ones; None unless all runs were measured alike."""
-        nulls = {look["null_mean"] for run in self.records if (look := run.measured(self.metric))}
-        return nulls.pop() if len(nulls) == 1 else None
+    def null(self, metric: str) -> float | None:
+        """What real pictures give against other real ones, on average over the runs that are ranked."""
+        ranked = [record for record in self.records if record.name in self.measured]
+        looks = [look for record in ranked if (look := record.measured(metric))]
+        nulls = [look["null_mean"] for look in looks if look["null_mean"] is not None]
+        return fmean(nulls) if nulls else None
 
     @cached_property
     def verdict(self) -> str:
@@ -224,7 +225,8 @@ class Comparison:
             if not close:
                 return f"{_quoted(first)} is best {on}."
             more = f" and {len(close) - 1} more" if len(close) > 1 else ""
-            return f"{_quoted(first)} leads {on}; too close to call before {_with_number(close[0])}{more}."
+            against = f"against {_quoted(close[0])} ({_told(close[0])}){more}"
+            return f"{_quoted(first)} leads {on}; {against} it is too close to call without more seeds."
         next_one = f"next is {_with_number(others[0])} (more seeds would tell how much of it is chance)"
         return f"{_quoted(first)} leads {on}; {next_one}."
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gantrain.metrics.kinds import better
 from gantrain.pages.ranking import Comparison
 from gantrain.pages.records import SHOWN_METRICS, Record
 from gantrain.pages.settings import SEED, shown, value_of
@@ -33,6 +34,17 @@ def metrics_of(comparison: Comparison) -> list[str]:
     """The one that ranks first, then others that were measured."""
     wanted = dict.fromkeys((comparison.metric, *SHOWN_METRICS))
     return [name for name in wanted if any(record.measured(name) for record in comparison.records)]
+
+
+def legend(comparison: Comparison) -> str:
+    """Which way each number is better, what real pictures would give, and what ± means."""
+    told = []
+    for metric in metrics_of(comparison):
+        null = comparison.null(metric)
+        ideal = "" if null is None else f", real pictures give about {null:.3g}"
+        told.append(f"{metric}: {better(metric)} is better{ideal}")
+    several = any(len(candidate.records) > 1 for candidate in comparison.candidates)
+    return "; ".join(told + ["±: standard deviation"] * several)
 
 
 def rows(comparison: Comparison) -> list[list[Cell]]:
@@ -86,6 +98,7 @@ def as_csv(comparison: Comparison) -> str:
 def as_markdown(comparison: Comparison) -> str:
     lines = [comparison.verdict, "", _line(header(comparison)), "|" + "---|" * len(header(comparison))]
     lines += [_line([_escaped(_text(cell)) for cell in row]) for row in rows(comparison)]
+    lines += ["", f"{legend(comparison)}."] if metrics_of(comparison) else []
     for effect in comparison.effects:
         lines += ["", f"| {shown(effect.key)} | {comparison.metric} | runs |", "|---|---|---|"]
         lines += [
@@ -106,7 +119,7 @@ def as_text(comparison: Comparison) -> str:
         "  ".join(row[n].ljust(width) for n, width in zip(keep, widths, strict=True)).rstrip()
         for row in table
     ]
-    return "\n".join([*lines, "", comparison.verdict])
+    return "\n".join([*lines, "", *filter(None, [legend(comparison), comparison.verdict])])
 
 
 FORMATS: dict[str, Callable[[Comparison], str]] = {"md": as_markdown, "csv": as_csv}

@@ -44,6 +44,12 @@ def test_a_sweep_ends_with_its_page_and_its_table(gantrain: Command) -> None:
 
     told = gantrain("compare", str(the_sweep()), "--format", "md", "--metric", "coverage_rand")
     assert "| rank | run | loss | seed | coverage_rand |" in told.out
+    for way in (
+        "coverage_rand: higher is better, real pictures give about ",
+        "; fd_rand: lower is better, real ",
+    ):
+        assert way in told.out
+    assert "; ±: standard deviation.\n" in told.out
 
 
 def test_a_sweep_with_a_failed_job_has_its_page(gantrain: Command) -> None:

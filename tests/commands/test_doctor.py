@@ -11,6 +11,7 @@ from small import TINY, Command
 
 from gantrain import files
 from gantrain.doctor.rules.registry import RULES
+from gantrain.process import alone_in
 
 SMALL = ("data.image_size=16",)  # a narrow generator draws patterns by chance
 
@@ -92,5 +93,12 @@ def test_a_run_that_died_can_be_asked(gantrain: Command) -> None:
     told = gantrain("doctor", "latest")
     assert told.code == 0, told.err
     assert told.out.startswith("Nothing wrong was found before training")
-    assert (run / files.REPORT).is_file()
+    gone = "No process trains this run any more, at least not on this machine; start it anew: gantrain "
+    assert told.out.splitlines()[-1].startswith(gone + "train.steps=2 ")
+    assert "Step 0 of 2, no longer running." in (run / files.REPORT).read_text()
+    refused = gantrain("resume", "latest")
+    assert refused.code == 2
+    assert "  start it anew: gantrain train.steps=2 " in refused.err
+    with alone_in(run):
+        assert "No process" not in gantrain("doctor", "latest").out
     assert "<h1>Nothing wrong was found before training</h1>" in (run / files.PAGE).read_text()

@@ -32,12 +32,20 @@ def test_says_what_the_data_is(gantrain: Command, tmp_path: Path) -> None:
         "preview: outputs/inspect",
     ):
         assert word in outcome.out, outcome.out
-    preview = Path(outcome.out.strip().splitlines()[-1].partition("preview: ")[2])
+    *_, shown, after = outcome.out.strip().splitlines()
+    assert "(of each picture the largest centred square, resized)" in outcome.out
+    assert after == (
+        "next: gantrain data=folder data.root=pets data.image_size=16, with train.batch_size=5: "
+        "a batch of 32 does not fit into 5 images"
+    )
+    preview = Path(shown.partition("preview: ")[2])
     assert Image.open(preview).size == (3 * 18 + 2, 2 * 18 + 2)
 
 
 def test_no_run_is_started(gantrain: Command, tmp_path: Path) -> None:
-    assert gantrain("inspect", "--out", "here.png").code == 0
+    outcome = gantrain("inspect", "--out", "here.png")
+    assert outcome.code == 0
+    assert outcome.out.endswith("preview: here.png\nnext: gantrain\n")
     assert [path.name for path in tmp_path.iterdir()] == ["here.png"]
 
 

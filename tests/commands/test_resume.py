@@ -251,6 +251,7 @@ def test_what_is_drawn_from_is_the_latest_that_has_saved(gantrain: Command) -> N
     drawn = gantrain("sample", "latest", "-n", "2")
     assert drawn.code == 0, drawn.err
     assert Path("outputs/a").resolve() in Path(drawn.out.split()[-1]).resolve().parents
+    assert "latest is outputs/a: outputs/b is newer, and has no checkpoint" in drawn.err
     refused = gantrain("resume", "latest")
     assert refused.code == 2
     assert "b: has no checkpoint to go on from" in refused.err

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import weakref
 from pathlib import Path
 
@@ -24,6 +25,9 @@ def test_every_combination_gets_a_run(gantrain: Command) -> None:
     assert outcome.code == 0, outcome.err
     assert statuses() == ["finished"] * 6
     assert [outcome.out.count(f"\n[{job}] finished: 2 steps") for job in range(6)] == [1] * 6
+    said = outcome.out[outcome.out.index("[0] ") : outcome.out.rindex("\n[5] ")].splitlines()
+    whose = re.compile(r"\[[0-5]\]( |$)|.*\[HYDRA\]\s+#[0-5] : loss=")
+    assert [line for line in said if not whose.match(line)] == [], "each says whose it is"
     log = next(Path("outputs/multirun").glob("*/*/0/train.log")).read_text()
     assert "[0]" not in log
 

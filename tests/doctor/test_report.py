@@ -13,6 +13,7 @@ from gantrain.doctor.pages import pages
 from gantrain.doctor.report import Diagnosis, console_line, markdown, plain, verdict
 from gantrain.doctor.rules.registry import BY_ID
 from gantrain.doctor.rules.rule import Examination, Null
+from gantrain.doctor.rules.variety import SHORT
 
 PAGES = Path(__file__).parents[2] / "docs" / "rules"
 FACTS: dict[str, Any] = {
@@ -88,6 +89,8 @@ def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
         (HEALTHY, "healthy: nothing wrong was found"),
         (replace(HEALTHY, findings=[REMARK, OVER]), "healthy: nothing wrong was found"),
         (replace(HEALTHY, step=250), "healthy so far (step 250 of 300): nothing wrong was found"),
+        (replace(HEALTHY, unchecked={"GD203": SHORT}),
+         "healthy: nothing wrong was found, but the run is too short for good pictures"),
         (replace(HEALTHY, step=60, total=60), "too early to judge: most rules wait for step 200"),
         (replace(HEALTHY, step=0), "nothing wrong was found before training"),
         (replace(HEALTHY, checked=[]), "not judged: nothing could be checked"),

@@ -161,8 +161,8 @@ def test_the_best_may_have_a_fault_as_well(tmp_path: Path) -> None:
 def test_a_lead_within_chance_is_not_called_one(tmp_path: Path) -> None:
     told = compared(tmp_path, *seeds(HINGE, 0.1, 0.3), *seeds(BCE, 0.15, 0.35)).verdict
     assert told == (
-        "`loss=hinge` leads on fd_rand (lower is better), 0.2 ± 0.14 over 2 seeds; too close to call before "
-        "`loss=bce`, 0.25 ± 0.14 over 2 seeds."
+        "`loss=hinge` leads on fd_rand (lower is better), 0.2 ± 0.14 over 2 seeds; against "
+        "`loss=bce` (0.25 ± 0.14 over 2 seeds) it is too close to call without more seeds."
     )
     told = compared(tmp_path / "apart", *seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26)).verdict
     assert told == "`loss=hinge` is best on fd_rand (lower is better), 0.105 ± 0.0071 over 2 seeds."
@@ -173,7 +173,7 @@ def test_best_means_better_than_every_other(tmp_path: Path) -> None:
     runs = (*seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26), *seeds(WGAN, 0.1, 0.9))
     told = compared(tmp_path, *runs).verdict
     assert "leads on" in told
-    assert "too close to call before `loss=wgan`, 0.5 ± 0.57 over 2 seeds." in told
+    assert "against `loss=wgan` (0.5 ± 0.57 over 2 seeds) it is too close to call" in told
     assert "`loss=wgan` is last, " in told
 
 

@@ -76,7 +76,7 @@ SETTLED = Requirement(
 )
 SETTLED_OR_OVER = Requirement(
     lambda at, params: at.step >= at.total or is_settled(at),
-    "the pictures still improve, and the run goes on",
+    "the pictures still improve, and not all steps are done",
 )
 VARIETY_MIN = Threshold(0.3, "variety below which the fakes are too much alike to be asked")
 PRECISION_MIN = Threshold(0.1, "precision below which the fakes are too bad to be asked")
