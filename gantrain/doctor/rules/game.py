@@ -30,7 +30,8 @@ HAS_SCALE = Requirement(
 
 def dominates(at: Examination, params: Params) -> Hit | None:
     ratio, improving, distance = at.get("loss_d_ratio"), at.get("fd_improving"), at.get("fd_latest")
-    unhelped = improving == 0 or (improving != 1 and distance > params["fd_max"])
+    falling = at.get("fd_change", 1.0) < params["fd_falls"]
+    unhelped = improving == 0 or (improving != 1 and not falling and distance > params["fd_max"])
     ahead = changes.pace(at.facts) > changes.MOST_PACE  # the rates say the same
     bound = params["ratio_paced" if ahead else "ratio_warn"]
     if ratio >= bound or not unhelped:
@@ -50,12 +51,13 @@ GD101 = Rule(
     severities=("warning", "error"),
     tier="T1",
     needs=("loss_d_ratio", "fd_latest"),
-    uses=("fd_improving",),
+    uses=("fd_improving", "fd_change"),
     thresholds={
         "ratio_warn": Threshold(0.15, "D's loss over that of guessing; a warning below it"),
         "ratio_error": Threshold(0.05, "an error below it"),
         "ratio_paced": Threshold(0.3, "a warning below it, where D also learns far faster by its rates"),
-        "fd_max": Threshold(0.5, "fd_pca64 above which too few looks to see it improve are no excuse"),
+        "fd_max": Threshold(0.6, "fd_pca64 above which too few looks to see it improve are no excuse ..."),
+        "fd_falls": Threshold(0.8, "... unless the second look gave less than this share of the first"),
     },
     test=dominates,
     yields_to=("GD102",),

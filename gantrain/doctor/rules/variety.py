@@ -147,7 +147,7 @@ GD203 = Rule(
     needs=("fd_latest",),
     requires=(OVER, LONG_ENOUGH),
     thresholds={
-        "fd_max": Threshold(0.33, "distance between fakes and reals (fd_pca64) at the end of the run"),
+        "fd_max": Threshold(0.35, "distance between fakes and reals (fd_pca64) at the end of the run"),
         "steps_min": Threshold(800, "steps of the run: from shorter ones little is to be expected"),
     },
     test=far_off,
