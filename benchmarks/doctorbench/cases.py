@@ -20,7 +20,8 @@ USUAL_PLACES = {
     "fourth_round": ("wallpapers", "noto"),
     "fifth_round": ("opencv", "facebook"),
     "sixth_round": ("plasma", "apple"),
-    "held_out": ("palapeli", "joypixels"),
+    "seventh_round": ("palapeli", "joypixels"),
+    "held_out": ("postcards", "openmoji"),
 }
 SETS = tuple(USUAL_PLACES)
 

@@ -91,6 +91,7 @@ WALLPAPERS = (
     *("Autumn", "BytheWater", "ColorfulCups", "EveningGlow"),
     *("FallenLeaf", "OneStandsOut", "Path", "SafeLanding"),
 )
+POSTCARDS = ("1", "14", "15", "4", "5", "54", "56", "6", "61", "67", "68", "69", "75", "77", "78", "8")
 SCENES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
 SOURCES: Mapping[str, Callable[[], list[Tensor]]] = {
     "scikit-learn": of_scikit_learn,
@@ -106,6 +107,9 @@ SOURCES: Mapping[str, Callable[[], list[Tensor]]] = {
         "plasma-workspace-wallpapers",
     ),
     "palapeli-data": partial(of_debian, "palapeli/collection", ["*.jpg"], "palapeli-data"),
+    "cimg-doc": partial(
+        of_debian, "doc/cimg-dev/html/img", [f"postcard{name}.jpg" for name in POSTCARDS], "cimg-doc"
+    ),
     "scikit-image": of_scikit_image,
 }
 
