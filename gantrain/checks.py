@@ -147,4 +147,10 @@ def facts_of_config(
 
 
 def facts_of_data(data: DataFacts) -> dict[str, Any]:
-    return {"labelled": data.num_classes > 0, "image_size": data.image_size, "count": data.count}
+    tenth = max(2, data.count // 10)  # a batch that an epoch has ten of; batch norm needs two pictures
+    return {
+        "labelled": data.num_classes > 0,
+        "image_size": data.image_size,
+        "count": data.count,
+        "tenth": tenth,
+    }

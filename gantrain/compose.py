@@ -148,6 +148,8 @@ def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> 
     names = error.options or []
     close = difflib.get_close_matches(option, names, 1, 0.5)
     hint = f"did you mean {group}={close[0]}? " if close else ""
+    if group == "data" and Path(option).is_dir():
+        hint = f"your own pictures: data=folder data.root={option}; "
     choices = f"{group} has: {', '.join(names)}" if names else options_of(group)
     return GantrainError(f"{group}={option}", "no such option", hint + choices)
 

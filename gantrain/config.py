@@ -239,10 +239,10 @@ WARNINGS = (
     ),
     Rule(
         "train.batch_size",
-        ("batch_size", "count"),
-        lambda batch, count: batch <= count < 10 * batch,
-        "a batch of {batch_size} out of {count} images leaves fewer than 10 updates an epoch (N1.7)",
-        "train.batch_size=64",
+        ("batch_size", "count", "tenth"),
+        lambda batch, count, tenth: batch <= count < 10 * batch and tenth < batch,
+        "a batch of {batch_size} out of {count} images leaves fewer than 10 updates an epoch",
+        "train.batch_size={tenth}",
     ),
     Rule(
         "runtime.precision",

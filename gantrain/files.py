@@ -135,10 +135,9 @@ def find_run(name: str, saved: bool = False) -> tuple[Path, Path | None]:
 
 
 def _said(run: Path) -> Path:
-    """The run that `latest` stands for; aloud if a newer one was passed over."""
+    """The run that `latest` stands for, aloud; also if a newer one was passed over."""
     newest = latest_run()
-    if newest != run:
-        aside(f"latest is {run}: {newest} is newer, and has no checkpoint")
+    aside(f"latest is {run}" + (f": {newest} is newer, and has no checkpoint" if newest != run else ""))
     return run
 
 

@@ -168,7 +168,8 @@ TRAINING = {
     "hydra.run.dir=file.txt/x": r"file.txt/x: Not a directory\n.*another directory",
     "hydra.run.dir=/proc/x": r"/proc/x: .*\n.*check the path",
     # pictures
-    "data=folder": r"data.root: .*\n.*data.root=DIR",
+    "data=folder": r"data.root: .*\n.*data.root=photos, if that is its name",
+    "data=flat": r"data=flat: no such option\n  your own pictures: data=folder data.root=flat; data has: ",
     "data=folder data.root=nowhere": r"data.root: .*nowhere",
     "data=folder data.root=empty": r"data.root: no pictures in empty.*\n.*\.png",
     "data=folder data.root=broken": r"data.root: none of the 2 pictures in broken can be read\n.*text.png",

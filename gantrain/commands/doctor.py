@@ -10,14 +10,15 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from gantrain import build, checkpoint, checks, files, runtime
-from gantrain.commands.resume import anew
 from gantrain.compose import beside, composed
-from gantrain.config import check_section, refuse
+from gantrain.config import check_section, refuse, warnings
+from gantrain.console import aside
 from gantrain.doctor.attend import Doctor
 from gantrain.doctor.duality import duality_gap
 from gantrain.doctor.eyes import Eyes
 from gantrain.doctor.rules.registry import check_params
 from gantrain.errors import FoundError, GantrainError, NonFiniteError
+from gantrain.pages.records import anew
 from gantrain.pages.writing import write_report
 from gantrain.process import prepare_process
 from gantrain.saved import plain, recorded, saved_config
@@ -51,11 +52,14 @@ def examine(
     runtime.check_device(device)
     start, rows = chosen or checkpoint.newest(run), files.read_rows(run / files.SIGNALS)
     if deep and start is None:
-        raise GantrainError("--deep", "the run has no checkpoint yet", f"gantrain doctor {name}")
+        raise GantrainError("--deep", "the run has no checkpoint", f"gantrain doctor {name}")
     doctor = attending(cfg, run, start)
-    doctor.replay([row for row in rows if chosen is None or row["step"] <= doctor.eyes.state.step])
     if start is None and not rows:
         doctor.begin()  # it died before there was anything else to look at
+    else:
+        asked_before = [] if rows and rows[0]["step"] == 0 else [{"step": 0}]  # of the configuration alone
+        seen = [row for row in rows if chosen is None or row["step"] <= doctor.eyes.state.step]
+        doctor.replay([*asked_before, *seen])
     status = files.read_summary(run).get("status", "unknown")
     lost = status == "running" and not files.is_held(run)
     report = doctor.close(LOST if lost else status)
@@ -100,7 +104,10 @@ def attending(cfg: DictConfig, run: Path, start: Path | None, facts: dict[str, A
     runtime.settle(cfg, device)
     images = build.load_data(cfg)
     if facts is not None:
-        refuse(facts | checks.facts_of_data(build.DataFacts.of(images)))
+        facts = facts | checks.facts_of_data(build.DataFacts.of(images))
+        refuse(facts)
+        for warning in warnings(facts):
+            aside(f"warning: {warning}")
     state, game = build.assemble(cfg, images, device)
     if start is not None:
         checkpoint.restore(state, checkpoint.load(start), start)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -13,7 +12,7 @@ from gantrain import checkpoint, files
 from gantrain.commands.train import train
 from gantrain.errors import GantrainError
 from gantrain.keys import RESUMABLE, flatten, unknown_key, within
-from gantrain.pages.records import Record
+from gantrain.pages.records import anew
 from gantrain.saved import plain, saved_config
 
 
@@ -30,12 +29,6 @@ def resume(name: str, overrides: Sequence[str]) -> None:
     if start is None and checkpoint.newest(run) is None:
         raise GantrainError(str(run), "has no checkpoint to go on from", anew(run))
     train(cfg, run, added=overrides, start=start)
-
-
-def anew(run: Path) -> str:
-    """What to type for a run that had saved nothing."""
-    command = Record(run, run.name).command
-    return f"start it anew: {command}" if command else "start it anew: it had not saved yet"
 
 
 def change(cfg: DictConfig, override: str) -> None:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from gantrain import build, checkpoint, files, pictures, runtime
 from gantrain.errors import GantrainError
 from gantrain.networks.latent import Latent
+from gantrain.pages.records import anew
 from gantrain.saved import saved_config
 
 MOST_IN_A_GRID = 4096
@@ -28,9 +29,7 @@ class Artist:
         self.run, chosen = files.find_run(name, saved=True)
         path = chosen or checkpoint.newest(self.run)
         if path is None:
-            raise GantrainError(
-                str(self.run), "has no checkpoint to draw from", "let it train to its first checkpoint"
-            )
+            raise GantrainError(str(self.run), "has no checkpoint to draw from", anew(self.run))
         cfg, self.data = saved_config(self.run)
         build.find_user_classes()
         runtime.check_device(device)

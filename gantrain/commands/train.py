@@ -338,4 +338,5 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
         log.info("newest picture: %s", Path(shown) / files.SAMPLES / grids[-1].name)
     log.info("report: %s", Path(shown) / files.PAGE)
     log.info("next: gantrain sample %s -n 64", shown)
+    log.info("      gantrain resume %s train.steps=%d", shown, 2 * state.step)
     log.info("      tensorboard --logdir %s", shown)

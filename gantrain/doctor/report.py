@@ -78,7 +78,8 @@ def verdict(diagnosis: Diagnosis) -> str:
     if not diagnosis.checked:
         return f"not judged{when}: nothing could be checked"
     if not diagnosis.serious and diagnosis.step == 0:
-        return "nothing wrong was found before training"
+        remarks = ", but see the remarks" if diagnosis.remarks else ""
+        return f"nothing wrong was found before training{remarks}"
     if not diagnosis.serious and diagnosis.step < WARM_UP_STEPS:
         return f"too early to judge{when}: most rules wait for step {WARM_UP_STEPS}"
     if not diagnosis.serious:
@@ -117,18 +118,24 @@ def checked_lines(diagnosis: Diagnosis) -> list[str]:
 
 def unchecked_lines(diagnosis: Diagnosis) -> list[str]:
     """Why each was not; those that only wait for a number share a line."""
+    if diagnosis.step == 0 and diagnosis.unchecked:
+        return [f"{len(diagnosis.unchecked)} rules that look at the training, or do not apply"]
     waiting = [id for id, reason in diagnosis.unchecked.items() if reason.endswith(UNMEASURED)]
     lines = [
         f"{id} {BY_ID[id].title}: {reason}" if id in BY_ID else f"{id}: {reason}"
         for id, reason in diagnosis.unchecked.items()
         if id not in waiting
     ]
-    return lines + ([f"{', '.join(waiting)}: nothing was measured yet that they go by"] if waiting else [])
+    they_go = "they go" if len(waiting) > 1 else "it goes"
+    return lines + ([f"{', '.join(waiting)}: nothing was measured yet that {they_go} by"] if waiting else [])
 
 
 def share_line(diagnosis: Diagnosis) -> str | None:
     share = diagnosis.share
-    return None if share is None else f"The doctor took {100 * share:.1f} % of the training time."
+    if share is None:
+        return None
+    short = " of so short a run" if diagnosis.total < WARM_UP_STEPS else ""  # one look is more than its share
+    return f"The doctor took {100 * share:.1f} % of the training time{short}."
 
 
 # ---- report.md -------------------------------------------------------------------------------------------

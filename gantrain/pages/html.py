@@ -23,7 +23,7 @@ from gantrain.pages.film import Film, Frame, exhibit_of, film_of
 from gantrain.pages.ranking import NAMED, Comparison
 from gantrain.pages.records import Record, Row
 from gantrain.pages.settings import SEED, Settings, shown, value_of
-from gantrain.pages.tables import legend, metrics_of, rounded, short_status_of, status_of
+from gantrain.pages.tables import legend, look_of, metrics_of, rounded, short_status_of, status_of
 
 STATIC = Path(__file__).resolve().parent / "static"
 SHOWN = 1_200_000  # bytes of all pictures of findings together
@@ -74,6 +74,7 @@ def _page(template: str, comparison: Comparison, title: str) -> str:
             looks=looks,
             metrics=metrics,
             legend=legend(comparison),
+            look_of=look_of,
             better=better,
             film=film,
             exhibits=exhibits_of(comparison.records),

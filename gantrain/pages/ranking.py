@@ -226,9 +226,16 @@ class Comparison:
                 return f"{_quoted(first)} is best {on}."
             more = f" and {len(close) - 1} more" if len(close) > 1 else ""
             against = f"against {_quoted(close[0])} ({_told(close[0])}){more}"
-            return f"{_quoted(first)} leads {on}; {against} it is too close to call without more seeds."
+            more_seeds = f"without more seeds, such as seed={self._unused_seeds}"
+            return f"{_quoted(first)} leads {on}; {against} it is too close to call {more_seeds}."
         next_one = f"next is {_with_number(others[0])} (more seeds would tell how much of it is chance)"
         return f"{_quoted(first)} leads {on}; {next_one}."
+
+    @property
+    def _unused_seeds(self) -> str:
+        """Two more than were tried."""
+        last = max(record.seed or 0 for record in self.records)
+        return f"{last + 1},{last + 2}"
 
     def _better(self) -> Iterator[str]:
         """Of several settings that were swept, each that decides by itself."""
@@ -247,7 +254,10 @@ class Comparison:
         complaint = judged[-1].complaint if judged else None
         if len(judged) < (2 if complaint else 3):
             return ""
-        last, word = judged[-1], "worst" if apart(judged[0], judged[-1]) else "last"
+        last, clearly = judged[-1], apart(judged[0], judged[-1])
+        if complaint and not clearly:
+            return f"The doctor says of {_quoted(last)}: {_named(complaint)}."
+        word = "worst" if clearly else "last"
         reason = f": {_named(complaint)}" if complaint else ""
         among = " of those that finished" if len(judged) < len(self.candidates) else ""
         return f"{_quoted(last)} is {word}{among}, {_told(last)}{reason}."

@@ -142,8 +142,9 @@ class Record:
         """The finding that is the cause."""
         return next((finding for finding in self.findings if finding["primary"]), None)
 
-    def measured(self, metric: str) -> Row | None:
-        """The metric at its best look: value, step, null_mean, stamp, ...; None if never measured.
+    def measured(self, metric: str, step: int | None = None) -> Row | None:
+        """The metric at its best look, or at the one of `step`: value, step, null_mean, stamp, ...; None if
+        it was not measured then, or never.
 
         Looks that were made otherwise than the last one (a resume may change metrics.count) do not count.
         """
@@ -156,6 +157,7 @@ class Record:
             look
             for look in looks
             if look["stamp"] == looks[-1]["stamp"]
+            and step in (None, look["step"])
             and look["value"] is not None
             and math.isfinite(look["value"])
         ]
@@ -166,6 +168,14 @@ class Record:
         """Over the whole run."""
         seconds, images = self.summary.get("seconds"), self.summary.get("images")
         return images / seconds if seconds and images else None
+
+
+def anew(run: Path) -> str:
+    """What to do about a run that has saved nothing: wait for it, or the command that starts it again."""
+    if files.is_held(run):
+        return "let it train to its first checkpoint"
+    command = Record(run, run.name).command
+    return f"start it anew: {command}" if command else "start it anew"
 
 
 def records_of(places: Sequence[str]) -> tuple[list[Record], Path | None]:

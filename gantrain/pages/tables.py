@@ -36,6 +36,12 @@ def metrics_of(comparison: Comparison) -> list[str]:
     return [name for name in wanted if any(record.measured(name) for record in comparison.records)]
 
 
+def look_of(record: Record, metric: str, comparison: Comparison) -> dict[str, Any] | None:
+    """The metric at the run's best look by the one that ranks: a row tells of one checkpoint."""
+    best = record.measured(comparison.metric)
+    return record.measured(metric, None if best is None else best["step"])
+
+
 def legend(comparison: Comparison) -> str:
     """Which way each number is better, what real pictures would give, and what ± means."""
     told = []
@@ -44,7 +50,8 @@ def legend(comparison: Comparison) -> str:
         ideal = "" if null is None else f", real pictures give about {null:.3g}"
         told.append(f"{metric}: {better(metric)} is better{ideal}")
     several = any(len(candidate.records) > 1 for candidate in comparison.candidates)
-    return "; ".join(told + ["±: standard deviation"] * several)
+    looks = [f"each run at its best look by {comparison.metric}"] if len(told) > 1 else []
+    return "; ".join(looks + told + ["±: standard deviation"] * several)
 
 
 def rows(comparison: Comparison) -> list[list[Cell]]:
@@ -52,7 +59,8 @@ def rows(comparison: Comparison) -> list[list[Cell]]:
     metrics = metrics_of(comparison)
     found = []
     for rank, record in enumerate(comparison.ranked, 1):
-        values = [_value(record, metric) for metric in metrics]
+        looks = [look_of(record, metric, comparison) for metric in metrics]
+        values = [None if look is None else float(f"{look['value']:.6g}") for look in looks]
         found.append(
             [
                 rank if record.name in comparison.measured else None,
@@ -123,11 +131,6 @@ def as_text(comparison: Comparison) -> str:
 
 
 FORMATS: dict[str, Callable[[Comparison], str]] = {"md": as_markdown, "csv": as_csv}
-
-
-def _value(record: Record, metric: str) -> float | None:
-    look = record.measured(metric)
-    return None if look is None else float(f"{look['value']:.6g}")
 
 
 def rounded(value: Any) -> float | None:

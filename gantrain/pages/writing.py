@@ -39,7 +39,11 @@ def write_comparison(places: Sequence[str], metric: str | None = None, out: Path
         else f"{len(records)} runs"
     )
     files.write_atomically(page, compare_page(comparison, title))
-    return f"{as_text(comparison)}\n\ncompare: {files.from_here(page)}"
+    lines = [as_text(comparison), "", f"compare: {files.from_here(page)}"]
+    if comparison.measured:
+        best = files.from_here(comparison.ranked[0].directory)
+        lines.append(f"next: gantrain sample {best} --best -n 64")
+    return "\n".join(lines)
 
 
 def comparison_of(records: Sequence[Record], metric: str | None) -> Comparison:

@@ -32,6 +32,7 @@ def test_a_sweep_ends_with_its_page_and_its_table(gantrain: Command) -> None:
     assert "rank  run  loss   seed  fd_rand" in done.out
     assert f"compare: {the_sweep() / files.COMPARISON}" in done.out
     assert (the_sweep() / "0" / files.PAGE).is_file()
+    suggested = done.out.strip().splitlines()[-1].removeprefix("next: gantrain ")
 
     told = gantrain("compare", str(the_sweep()), "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(told.out)))
@@ -41,14 +42,14 @@ def test_a_sweep_ends_with_its_page_and_its_table(gantrain: Command) -> None:
     }
     best = json.loads((the_sweep() / rows[0]["run"] / files.SUMMARY).read_text())["best"]["value"]
     assert float(rows[0]["fd_rand"]) == pytest.approx(best, rel=1e-3)
+    assert suggested == f"sample {the_sweep() / rows[0]['run']} --best -n 64"
+    assert gantrain(*suggested.split()).code == 0
 
     told = gantrain("compare", str(the_sweep()), "--format", "md", "--metric", "coverage_rand")
     assert "| rank | run | loss | seed | coverage_rand |" in told.out
-    for way in (
-        "coverage_rand: higher is better, real pictures give about ",
-        "; fd_rand: lower is better, real ",
-    ):
-        assert way in told.out
+    assert (
+        "each run at its best look by coverage_rand; coverage_rand: higher is better; fd_rand: " in told.out
+    )
     assert "; ±: standard deviation.\n" in told.out
 
 

@@ -82,6 +82,25 @@ def test_a_run_of_recorded_steps_can_be_asked_without_its_gpu(gantrain: Command)
     assert told.code == 0, told.err
 
 
+def test_a_run_too_short_for_looks_is_told_the_same_again(gantrain: Command) -> None:
+    done = gantrain("train.steps=20", "train.images=40", *TINY, "doctor.enabled=true")
+    assert done.code == 0, done.err
+    told = gantrain("doctor", "latest")
+    assert told.code == 0, told.err
+    assert told.err.startswith("gantrain: latest is outputs/")
+    for text in (done.out, told.out):
+        assert "Too early to judge: most rules wait for step 200" in text
+        assert "\n  GD005e Few pictures, and no augmentation: there are 40 pictures" in text
+
+
+def test_what_training_warns_of_is_told_before(gantrain: Command) -> None:
+    overrides = ("train.images=300", "train.batch_size=64", "train.steps=2", "model.width=4")
+    for command in ((), ("doctor", "--preflight")):
+        told = gantrain(*command, *overrides)
+        assert "a batch of 64 out of 300 images leaves fewer than 10 updates an epoch" in told.err
+        assert "train.batch_size=30" in told.err
+
+
 def test_a_run_that_died_can_be_asked(gantrain: Command) -> None:
     """Killed before its first checkpoint: the configuration and the untrained generator are left."""
     assert gantrain("train.steps=2", *TINY).code == 0
@@ -96,9 +115,10 @@ def test_a_run_that_died_can_be_asked(gantrain: Command) -> None:
     gone = "No process trains this run any more, at least not on this machine; start it anew: gantrain "
     assert told.out.splitlines()[-1].startswith(gone + "train.steps=2 ")
     assert "Step 0 of 2, no longer running." in (run / files.REPORT).read_text()
-    refused = gantrain("resume", "latest")
-    assert refused.code == 2
-    assert "  start it anew: gantrain train.steps=2 " in refused.err
+    for command in ("resume", "sample", "evaluate"):
+        refused = gantrain(command, "latest")
+        assert refused.code == 2
+        assert "  start it anew: gantrain train.steps=2 " in refused.err
     with alone_in(run):
         assert "No process" not in gantrain("doctor", "latest").out
     assert "<h1>Nothing wrong was found before training</h1>" in (run / files.PAGE).read_text()

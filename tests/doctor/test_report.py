@@ -90,9 +90,11 @@ def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
         (replace(HEALTHY, findings=[REMARK, OVER]), "healthy: nothing wrong was found"),
         (replace(HEALTHY, step=250), "healthy so far (step 250 of 300): nothing wrong was found"),
         (replace(HEALTHY, unchecked={"GD203": SHORT}),
-         "healthy: nothing wrong was found, but the run is too short for good pictures"),
+         f"healthy: nothing wrong was found, but {SHORT}"),
         (replace(HEALTHY, step=60, total=60), "too early to judge: most rules wait for step 200"),
         (replace(HEALTHY, step=0), "nothing wrong was found before training"),
+        (replace(HEALTHY, findings=[REMARK], step=0),
+         "nothing wrong was found before training, but see the remarks"),
         (replace(HEALTHY, checked=[]), "not judged: nothing could be checked"),
     ],
 )  # fmt: skip

@@ -50,6 +50,12 @@ def test_nothing_comes_from_elsewhere(tmp_path: Path) -> None:
     assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|import)\(", page)
 
 
+def test_a_slider_that_cannot_move_says_why(tmp_path: Path) -> None:
+    hint = "with a smaller tracking.samples_every"
+    assert hint not in compare_page(compare(sweep(tmp_path / "two", {"pictures": 2})), "Sweep")
+    assert hint in compare_page(compare(sweep(tmp_path / "one", {"pictures": 1})), "Sweep")
+
+
 def test_a_large_sweep_stays_under_ten_megabytes(tmp_path: Path) -> None:
     """24 runs of ten grids of noise, 400 rows of curves, each with the picture of a finding."""
     found = [CHECKERBOARD | {"picture": "findings/GD301.png"}]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from gantrain import files
 from gantrain.pages.ranking import Candidate, Comparison, Spread, apart, compare
 from gantrain.pages.records import Record
 from gantrain.pages.settings import differing, typed_as
+from gantrain.pages.tables import as_csv, legend
 
 BCE = {"overrides": ["loss=bce"], "choices": {"loss": "bce"}}
 HINGE = {"overrides": ["loss=hinge"], "choices": {"loss": "hinge"}}
@@ -158,11 +161,33 @@ def test_the_best_may_have_a_fault_as_well(tmp_path: Path) -> None:
     )
 
 
+def test_a_fault_of_the_second_does_not_decide_what_chance_may_have(tmp_path: Path) -> None:
+    told = compared(
+        tmp_path, *seeds(HINGE, 0.1, 0.3), *seeds(BCE, 0.15, 0.35, findings=[CHECKERBOARD])
+    ).verdict
+    assert "too close to call" in told
+    assert told.endswith(" The doctor says of `loss=bce`: checkerboard (GD301).")
+    assert "is last" not in told
+
+
+def test_a_row_tells_of_one_checkpoint(tmp_path: Path) -> None:
+    """The other metric is better at the second look; the one that ranks is best at the first."""
+    (run,) = sweep(tmp_path, {"fd": [0.1, 0.3]})
+    for row, coverage in zip(run.evaluations, (0.4, 0.9), strict=True):
+        row["metrics"]["coverage_rand"] = row["metrics"]["fd_rand"] | {"value": coverage, "null_mean": 0.95}
+    (row,) = csv.DictReader(io.StringIO(as_csv(compare([run]))))
+    assert (row["fd_rand"], row["coverage_rand"]) == ("0.1", "0.4")
+    assert legend(compare([run])) == (
+        "each run at its best look by fd_rand; fd_rand: lower is better, real pictures give about 0.04; "
+        "coverage_rand: higher is better, real pictures give about 0.95"
+    )
+
+
 def test_a_lead_within_chance_is_not_called_one(tmp_path: Path) -> None:
     told = compared(tmp_path, *seeds(HINGE, 0.1, 0.3), *seeds(BCE, 0.15, 0.35)).verdict
     assert told == (
         "`loss=hinge` leads on fd_rand (lower is better), 0.2 ± 0.14 over 2 seeds; against "
-        "`loss=bce` (0.25 ± 0.14 over 2 seeds) it is too close to call without more seeds."
+        "`loss=bce` (0.25 ± 0.14 over 2 seeds) it is too close to call without more seeds, such as seed=2,3."
     )
     told = compared(tmp_path / "apart", *seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26)).verdict
     assert told == "`loss=hinge` is best on fd_rand (lower is better), 0.105 ± 0.0071 over 2 seeds."

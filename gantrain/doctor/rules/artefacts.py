@@ -193,7 +193,7 @@ GD304 = Rule(
         "quiet_min": Threshold(0.02, "share of the picture where real ones hardly vary, to be asked"),
     },
     test=speckled,
-    why="Without convolutions every pixel has weights of its own, and each has to learn its black alone. "
-    "Under other networks a background of noise means that G has hardly learnt.",
+    why="A background of noise means that G has hardly learnt. Without convolutions (model=mlp) it lasts: "
+    "every pixel has weights of its own, and each has to learn its black alone.",
     remedies=remedies("GD304"),
 )

@@ -17,7 +17,7 @@ from gantrain.doctor.rules.common import (
 )
 from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
 
-SHORT = "the run is too short for good pictures"
+SHORT = "the run is too short for good pictures, which take 800 steps or more"
 OVER = Requirement(lambda at, params: at.step >= at.total, "it is judged when all steps are done")
 LONG_ENOUGH = Requirement(lambda at, params: at.total >= params["steps_min"], SHORT)
 OUT_OF = 256  # pictures, to put a share of their variety in words
