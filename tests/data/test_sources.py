@@ -273,7 +273,7 @@ def test_a_folder_that_cannot_be_used_is_explained() -> None:
     }
     assert {error.key for error in told.values()} == {"data.root"}
     assert {root: (error.reason, error.remedy) for root, error in told.items()} == {
-        None: ("data=folder needs the folder of your pictures", "data.root=DIR"),
+        None: ("data=folder needs the folder of your pictures", "data.root=photos, if that is its name"),
         "pictrues": ("there is no folder pictrues", "did you mean data.root=pictures?"),
         "pictures/1.png": (
             "pictures/1.png is a file; the folder that holds the pictures is needed",
