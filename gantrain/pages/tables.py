@@ -44,14 +44,19 @@ def look_of(record: Record, metric: str, comparison: Comparison) -> dict[str, An
 
 def legend(comparison: Comparison) -> str:
     """Which way each number is better, what real pictures would give, and what ± means."""
-    told = []
+    told: dict[str, list[str]] = {}
     for metric in metrics_of(comparison):
         null = comparison.null(metric)
-        ideal = "" if null is None else f", real pictures give about {null:.3g}"
-        told.append(f"{metric}: {better(metric)} is better{ideal}")
-    several = any(len(candidate.records) > 1 for candidate in comparison.candidates)
-    looks = [f"each run at its best look by {comparison.metric}"] if len(told) > 1 else []
-    return "; ".join(looks + told + ["±: standard deviation"] * several)
+        ideal = "" if null is None else f" ({null:.3g})"
+        told.setdefault(f"{better(metric)} is better", []).append(f"{metric}{ideal}")
+    words = [f"{way}: {', '.join(names)}" for way, names in told.items()]
+    if any("(" in each for each in words):
+        words.append("in brackets: what real pictures give")
+    if len(metrics_of(comparison)) > 1:
+        words.append(f"each run at its best look by {comparison.metric}")
+    if any(len(candidate.records) > 1 for candidate in comparison.candidates):
+        words.append("±: standard deviation")
+    return "; ".join(words)
 
 
 def rows(comparison: Comparison) -> list[list[Cell]]:

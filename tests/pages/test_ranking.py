@@ -178,8 +178,8 @@ def test_a_row_tells_of_one_checkpoint(tmp_path: Path) -> None:
     (row,) = csv.DictReader(io.StringIO(as_csv(compare([run]))))
     assert (row["fd_rand"], row["coverage_rand"]) == ("0.1", "0.4")
     assert legend(compare([run])) == (
-        "each run at its best look by fd_rand; fd_rand: lower is better, real pictures give about 0.04; "
-        "coverage_rand: higher is better, real pictures give about 0.95"
+        "lower is better: fd_rand (0.04); higher is better: coverage_rand (0.95); in brackets: what real "
+        "pictures give; each run at its best look by fd_rand"
     )
 
 
