@@ -189,7 +189,9 @@ def _decode_one(path: str, size: int, channels: int) -> Decoded:
         # a JPEG decodes at 1/2, 1/4 or 1/8 much faster; twice the size leaves the resampling its quality
         opened.draft(None, (2 * size, 2 * size))
         grey = opened.mode in GREY_MODES
-        ImageOps.exif_transpose(opened, in_place=True)
+        opened.load()
+        with suppress(Exception):  # metadata that cannot be read is no reason to leave a picture out
+            ImageOps.exif_transpose(opened, in_place=True)
         picture = _over_white(opened)
         mode = "L" if channels == 1 else "RGB"
         picture = picture if picture.mode == mode else picture.convert(mode)

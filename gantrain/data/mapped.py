@@ -28,7 +28,7 @@ from gantrain.data.images import Channels, Decoded, Listing, Skipped, Unread, de
 from gantrain.data.store import ImageSet
 from gantrain.files import sync_folder
 
-FORMAT = 1
+FORMAT = 2
 """Raised with every change of these files, or of the pixels that decoding gives: older files are not used."""
 IMAGES, LABELS, ABOUT = "images.npy", "labels.npy", "about.json"
 MOVED_AT_ONCE = 16 * 2**20  # bytes
@@ -58,7 +58,8 @@ def write(place: Path, listing: Listing, size: int, channels: Channels) -> None:
         if not taken.folder:
             raise UnreadableError(listing, taken.skipped)
         stays = taken.stays()
-        kept_planes = 1 if channels == "auto" and taken.all_grey else planes
+        all_grey = bool(np.frombuffer(taken.grey, np.uint8)[stays].all())
+        kept_planes = 1 if channels == "auto" and all_grey else planes
         if kept_planes < planes or not stays.all():
             _compact(file, start, stays, (planes, size, size), kept_planes)
         shape = (int(stays.sum()), kept_planes, size, size)
@@ -94,11 +95,11 @@ def read(place: Path, listing: Listing, just_written: bool = False) -> ImageSet:
         lowest, highest = map(int, about["range"])
         skipped = [*listing.skipped, *((str(name), str(reason)) for name, reason in about["skipped"])]
         return ImageSet(
-            name=listing.root.resolve().name or "folder",
+            name=printable(listing.root.resolve().name) or "folder",
             images=torch.from_numpy(images),
             labels=torch.from_numpy(np.load(place / LABELS)) if about["classes"] else None,
-            class_names=tuple(about["classes"]),
-            skipped=tuple(sorted(skipped)),
+            class_names=tuple(map(printable, about["classes"])),
+            skipped=tuple(sorted((printable(name), reason) for name, reason in skipped)),
             value_range=(lowest, highest),
             drop_pages=_dropper(images.base),
         )
@@ -106,6 +107,11 @@ def read(place: Path, listing: Listing, just_written: bool = False) -> ImageSet:
         raise
     except Exception as error:  # all that foreign content can lead to, a check of ImageSet included
         raise DamagedError(f"{place} is damaged ({type(error).__name__})") from error
+
+
+def printable(name: str) -> str:
+    """Of a file or folder whose name need not be text: bytes that are none as \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @dataclass
@@ -118,7 +124,7 @@ class _Taken:
     """Of each picture the number of its folder; -1: it lies beside the folders."""
     lowest: bytearray = field(default_factory=bytearray)
     highest: bytearray = field(default_factory=bytearray)
-    all_grey: bool = True
+    grey: bytearray = field(default_factory=bytearray)
     skipped: list[Skipped] = field(default_factory=list)
     unreached: list[str] = field(default_factory=list)
 
@@ -131,7 +137,7 @@ class _Taken:
         self.folder.append(self.folders.setdefault(first, len(self.folders)) if below else -1)
         self.lowest.append(int(picture.pixels.min()))
         self.highest.append(int(picture.pixels.max()))
-        self.all_grey &= picture.grey
+        self.grey.append(picture.grey)
 
     def skip(self, name: str, unread: Unread) -> None:
         self.skipped.append((name, unread.reason))

@@ -178,11 +178,17 @@ def _read_cifar10(place: Path) -> tuple[Tensor, Tensor] | None:
     return torch.from_numpy(found.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(found.targets)
 
 
+CELEBA_COUNT = 202_599
+
+
 def _list_celeba(place: Path) -> Listing | None:
     pictures = "img_align_celeba"
     candidates = (place / pictures, place / "celeba" / pictures, place if place.name == pictures else None)
     home = next((found for found in candidates if found and found.is_dir()), None)
     listing = find_pictures(home) if home else None
+    if home and listing and len(listing) < CELEBA_COUNT and (home.parent / f"{pictures}.zip").is_file():
+        there = f"{len(listing):,} of the {CELEBA_COUNT:,} pictures of the archive beside it"
+        raise DamagedError(f"{home} holds {there}: still being unpacked, or to be deleted and unpacked anew")
     return listing if listing and listing.files else None
 
 

@@ -162,6 +162,11 @@ def test_a_moving_gif_gives_its_first_frame(tmp_path: Path) -> None:
     assert read(tmp_path / "x.gif")[:, 3, 3].tolist() == [255, 0, 0]
 
 
+def test_metadata_that_cannot_be_read_leave_no_picture_out(tmp_path: Path) -> None:
+    Image.fromarray(COLOUR).save(tmp_path / "x.png", exif=b"Exif\0\0no TIFF at all")
+    assert_close(read(tmp_path / "x.png"), planes(COLOUR), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(("turn", "rotated"), [(3, 2), (6, 3), (8, 1)])
 def test_exif_rotation_is_applied(turn: int, rotated: int, tmp_path: Path) -> None:
     exif = Image.Exif()

@@ -201,6 +201,13 @@ def test_pictures_without_a_class_leave_no_trace(pets: Path, monkeypatch: pytest
     assert images.value_range == (int(images.images.min()), int(images.images.max()))
 
 
+def test_a_colour_picture_beside_grey_classes_gives_them_no_colour(tmp_path: Path) -> None:
+    for seed, name in enumerate(("a/1.png", "b/1.png")):
+        draw(tmp_path / "x" / name, seed, "L")
+    draw(tmp_path / "x" / "overview.png", 2)
+    assert load(tmp_path / "x").images.shape == (2, 1, SIZE, SIZE)
+
+
 def test_names_that_are_no_text(tmp_path: Path) -> None:
     names = ["line\nbreak.png", os.fsdecode(b"\xff.png"), "two  blanks.png"]
     for seed, name in enumerate(names):
@@ -208,7 +215,12 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "x" / os.fsdecode(b"\xfe.png")).touch()
     for _ in range(2):
         images = load(tmp_path / "x")
-        assert (images.count, images.skipped) == (3, ((os.fsdecode(b"\xfe.png"), "empty file"),))
+        assert (images.count, images.skipped) == (3, (("\\xfe.png", "empty file"),))
+    for seed, folder in enumerate((b"caf\xe9", "th\u00e9".encode())):
+        draw(tmp_path / "classes" / os.fsdecode(folder) / "1.png", seed)
+    named = load(tmp_path / "classes")
+    assert named.class_names == ("caf\\xe9", "th\u00e9")
+    assert "\n".join(named.describe()).encode("utf-8"), "what a terminal and a file can take"
 
 
 def test_nothing_is_kept_of_a_folder_that_cannot_be_read(tmp_path: Path, home: Path) -> None:

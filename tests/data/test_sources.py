@@ -175,6 +175,7 @@ def test_what_is_missing_is_said_with_the_files_to_get() -> None:
     [
         ("train-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\3" + bytes(100), mtime=0)[:-9]),
         ("train-images-idx3-ubyte.gz", b"<html>not found</html>"),
+        ("train-images-idx3-ubyte.gz", gzip.compress(b"", mtime=0)[:10] + b"\xff" * 40),
         ("train-images-idx3-ubyte", struct.pack(">HBB3I", 0, 8, 3, 12, 28, 28) + bytes(99)),
         ("train-images-idx3-ubyte", b""),
     ],
@@ -238,6 +239,13 @@ def test_celeba_is_the_centre_of_each_face(below: str) -> None:
     assert data.skipped == (("000002.jpg", "empty file"),)
     assert_close(data.images[0, :, 1:-1].float(), torch.full((3, 62, 64), 200.0), rtol=0, atol=3)
     assert sources.celeba(root=str(Path("faces", below))).count == 1
+
+
+def test_an_archive_that_was_unpacked_in_part_is_not_taken_for_the_whole() -> None:
+    write_pictures(Path("faces/img_align_celeba"), "000001.jpg")
+    assert sources.celeba(root="faces").count == 1, "a part without the archive is somebody's choice"
+    Path("faces/img_align_celeba.zip").touch()
+    assert "holds 1 of the 202,599 pictures" in refusal(sources.celeba, root="faces").reason
 
 
 def test_first_level_folders_are_the_classes() -> None:
