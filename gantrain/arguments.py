@@ -124,7 +124,7 @@ COMMANDS = {
             BEST,
             (
                 ("-n", "--count"),
-                {"type": _count, "default": 64, "help": "how many pictures, or rows of a walk (64)"},
+                {"type": _count, "help": "how many pictures (64), or rows of a walk (8)"},
             ),
             SEED,
             (
@@ -213,7 +213,11 @@ COMMANDS = {
             ),
             (
                 ("--out",),
-                {"type": Path, "metavar": "FILE", "help": "where the page goes (SWEEP/compare.html)"},
+                {
+                    "type": Path,
+                    "metavar": "FILE",
+                    "help": "where to (SWEEP/compare.html; md, csv: printed)",
+                },
             ),
         ),
     ),

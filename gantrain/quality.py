@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,17 +28,20 @@ MARGIN = 0.05  # by so much worse than the best before a run is past it: less is
 
 @dataclass(frozen=True)
 class Artist:
-    """Draws the pictures that are judged: always from the same latents, so that looks can be compared."""
+    """Draws the pictures that are judged: always from the same latents, so that looks can be compared.
+
+    labels: int64 `count`, for a generator that takes them.
+    """
 
     latent: Latent
-    num_classes: int
+    labels: torch.Tensor | None
     count: int
     seed: int
 
     def draw(self, state: TrainingState) -> torch.Tensor:
         """uint8 count x C x H x W by the averaged generator."""
         z = torch.cat(list(pictures.latent_blocks(self.latent, self.count, self.seed, state.device)))
-        labels = torch.arange(len(z), device=state.device) % self.num_classes if self.num_classes else None
+        labels = None if self.labels is None else self.labels.to(state.device)
         with unnoticed(state.device):
             return pictures.draw(state.ema.network, z, labels)
 
@@ -98,15 +102,14 @@ class Quality:
 
     def measure(self, state: TrainingState) -> None:
         found = evaluate(self.artist.draw(state), self.reference, self.spaces)
-        self.tracker.add({name: measured.value for name, measured in found.items()}, state.step)
-        rows = {
-            name: measured._asdict() | {"stamp": asdict(measured.stamp)} for name, measured in found.items()
-        }
+        rows = {name: measured.plain() for name, measured in found.items()}
+        known = {name: row["value"] for name, row in rows.items() if row["value"] is not None}
+        self.tracker.add(known, state.step)
         files.append_row(self.run / files.EVALUATIONS, {"step": state.step, "metrics": rows})
         now = found[self.name]
         usual = "" if now.null_mean is None else f" (real pictures: {now.null_mean:.3g})"
         log.info("step %d of %d: %s %.3g%s", state.step, self.total, self.name, now.value, usual)
-        worse = self._compare(state, now)
+        worse = math.isfinite(now.value) and self._compare(state, now)
         state.diary[DIARY] = {"best": self.best, "since": self.since, "worse": worse}
 
     def _compare(self, state: TrainingState, now: Measurement) -> bool:

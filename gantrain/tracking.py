@@ -48,6 +48,7 @@ LAYOUT = {
         "gradient norms": ["Multiline", ["grad_norm/g", "grad_norm/d"]],
     }
 }
+DIARY = "tracker"  # its page in the state's diary
 NOT_HYPERPARAMETERS = ("checkpoint", "doctor", "facts", "metrics", "runtime", "tracking")
 HPARAM_METRICS = ("loss/d", "loss/g", "d/real", "d/fake")  # every run lists the same columns
 IN_BAR = {"loss_d": "D", "loss_g": "G", "d_real": "D(x)", "d_fake": "D(G(z))"}
@@ -101,8 +102,9 @@ class Tracker:
             self._introduce(config, real)
         self.bar = tqdm(total=self.total, initial=state.step, unit="step", disable=None, dynamic_ncols=True)
         self.latest: dict[str, float] = {}
-        self.metrics: dict[str, float] = {}  # the newest of each
-        self.waiting: dict[str, float] = {}  # for the next row
+        diary = state.diary.setdefault(DIARY, {"metrics": {}, "waiting": {}})
+        self.metrics: dict[str, float] = diary["metrics"]  # the newest of each
+        self.waiting: dict[str, float] = diary["waiting"]  # for the next row
 
     def _introduce(self, config: dict[str, Any], real: Tensor) -> None:
         self.writer.add_custom_scalars(LAYOUT)
@@ -134,7 +136,7 @@ class Tracker:
         values |= state.averages.take() | state.schedule_stats
         values |= {f"lr_{player[0]}": o.param_groups[0]["lr"] for player, o in state.optimisers.items()}
         self.rows.write(json.dumps(clock | values | self.waiting) + "\n")
-        self.waiting = {}
+        self.waiting.clear()
         self.rows.flush()
         for name, value in values.items():
             self.writer.add_scalar(TAGS.get(name, f"schedule/{name}"), value, state.step)
@@ -151,8 +153,8 @@ class Tracker:
     def add(self, values: dict[str, float], step: int) -> None:
         """Metrics: in TensorBoard now, and in the row of this step, or else the next one."""
         self.scalars("metrics", values, step)
-        self.waiting |= values
-        self.metrics |= values
+        self.waiting.update(values)
+        self.metrics.update(values)
 
     def scalars(self, room: str, values: dict[str, float], step: int) -> None:
         """Numbers of another observer, under `room/` in TensorBoard."""

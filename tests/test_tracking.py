@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,19 @@ def test_scalars_images_text_and_hparams(run: Path) -> None:
     names = {plugins[tag].plugin_data.plugin_name for tag in plugins}
     assert {"text", "custom_scalars", "hparams"} <= names
     assert not [path for path in (run / "tensorboard").iterdir() if path.is_dir()], "no run beside this one"
+
+
+def test_what_waits_for_the_next_row_survives_a_resume(gantrain: Command) -> None:
+    """Measured at step 3 and saved; the row that tells of it is that of step 4."""
+    common = ("hydra.run.dir=waits", "metrics.every=3", "metrics.count=20", "checkpoint.every=3")
+    assert gantrain(*TINY, "data.image_size=16", *common, "tracking.every=2", "train.steps=6").code == 0
+    rows = [json.loads(line) for line in Path("waits/metrics.jsonl").read_text().splitlines()]
+    for path in sorted(Path("waits/checkpoints").glob("*.pt"))[1:]:
+        path.unlink()  # as if it had been killed after step 3
+    assert gantrain("resume", "waits").code == 0
+    again = [json.loads(line) for line in Path("waits/metrics.jsonl").read_text().splitlines()]
+    assert [row.get("fd_rand") for row in again] == [row.get("fd_rand") for row in rows]
+    assert rows[1]["fd_rand"] is not None
 
 
 def test_a_resumed_run_is_one_unbroken_line(gantrain: Command, run: Path) -> None:

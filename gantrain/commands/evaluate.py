@@ -49,11 +49,12 @@ def evaluate(
     Raises:
         GantrainError: no such run, checkpoint, data or folder, or no weights where they are said to be.
     """
-    run, _ = files.find_run(name, saved=True)
+    run, chosen = files.find_run(name, saved=True)
     cfg, facts = saved_config(run)
     runtime.check_device(device)
-    fakes: Fakes = Folder(images, facts, seed) if images else Drawn(name, device, seed)
     reference = _reference(run, build.load_data(cfg), split, runtime.choose_device(device))
+    drawn_from = str(chosen or run)
+    fakes: Fakes = Folder(images, facts, seed) if images else Drawn(drawn_from, device, seed, reference)
     count = min(count, reference.count, fakes.count or count)
     features = features_of(_with_progress(fakes.blocks(count), count), reference)
     found = measure(features, reference, fakes.by_the_run, fakes.by_the_run)
@@ -68,8 +69,8 @@ def evaluate(
         "metrics": {name: measured.plain() for name, measured in found.items()},
         "classes": [share._asdict() | {"dropped": share.dropped} for share in classes],
     }
-    files.append_row(run / files.EVALUATIONS, row)
     print(dumps({"run": str(run)} | row, indent=2) if json else "\n".join(report(found, classes)))
+    files.append_row(run / files.EVALUATIONS, row)
 
 
 class Fakes(Protocol):
@@ -86,17 +87,17 @@ class Fakes(Protocol):
 
 
 class Drawn:
-    """By the averaged generator of a run, in eval mode."""
+    """By the averaged generator of a run, in eval mode; of each class as many as in the reference."""
 
     count: int | None = None
     by_the_run: bool | None = True
 
-    def __init__(self, name: str, device: str, seed: int) -> None:
-        self.artist, self.seed = Artist(name, device), seed
+    def __init__(self, name: str, device: str, seed: int, reference: Reference) -> None:
+        self.artist, self.seed, self.reference = Artist(name, device), seed, reference
         self.step = self.artist.step
 
     def blocks(self, count: int) -> Iterator[Tensor]:
-        for images, _ in self.artist.draw(count, self.seed, None):
+        for images, _ in self.artist.draw(count, self.seed, labels=self.reference.labels_like(count)):
             yield images
 
 

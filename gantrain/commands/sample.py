@@ -18,7 +18,7 @@ from gantrain.pages.records import anew
 from gantrain.saved import saved_config
 
 MOST_IN_A_GRID = 4096
-WALK_ROWS = 8
+PICTURES, WALK_ROWS = 64, 8  # unless one says how many
 BAR_FROM = 2000  # pictures from which a progress bar is worth its line
 
 
@@ -55,21 +55,26 @@ class Artist:
             return int(name)
         raise GantrainError("--class", f"no such class: '{name}'", f"classes: {', '.join(names)}")
 
-    def draw(self, count: int, seed: int, label: int | None) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """uint8 pictures and their labels in blocks; without a label, the classes take turns."""
+    def draw(
+        self, count: int, seed: int, label: int | None = None, labels: Tensor | None = None
+    ) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """uint8 pictures and their labels in blocks: by `labels`, int64 count; else all of one class, or, if
+        none is named, with the classes in turn.
+        """
         done = 0
         for z in pictures.latent_blocks(self.latent, count, seed, self.device):
-            labels = None
+            some = None
             if self.num_classes:
                 turns = torch.arange(done, done + len(z), device=self.device) % self.num_classes
-                labels = turns if label is None else torch.full_like(turns, label)
-            yield pictures.draw(self.network, z, labels), labels
+                some = turns if label is None else torch.full_like(turns, label)
+                some = some if labels is None else labels[done : done + len(z)].to(self.device)
+            yield pictures.draw(self.network, z, some), some
             done += len(z)
 
 
 def sample(
     name: str,
-    count: int,
+    count: int | None = None,
     seed: int = 0,
     format: str = "grid",
     walk: int | None = None,
@@ -81,30 +86,33 @@ def sample(
 
     Args:
         name: run directory, checkpoint file or `latest`.
-        count: pictures, or rows of a walk.
+        count: pictures, or rows of a walk; None: 64, or 8 rows.
         format: grid, png or npz.
         walk: frames of an interpolation.
         label: one class, by number or name.
         out: directory for the pictures.
 
     Raises:
-        GantrainError: no such run, class or checkpoint.
+        GantrainError: no such run, class or checkpoint, or a walk in another format than a grid.
     """
+    if walk is not None and format != "grid":
+        raise GantrainError("--walk", f"is one grid, not {format}", "leave --format out")
     artist = Artist(name, device)
     folder = out or artist.run / files.SAMPLES / "drawn"
     number = None if label is None else artist.label(label)
     suffix = f"{artist.step:08d}-seed{seed}" + (f"-class{number}" if number is not None else "")
     if walk is not None:
-        done = save_walk(artist, min(count, WALK_ROWS), walk, seed, number, folder / f"walk-{suffix}.png")
+        done = save_walk(artist, count or WALK_ROWS, walk, seed, number, folder / f"walk-{suffix}.png")
     else:
-        done = WRITERS[format](artist, count, seed, number, folder, suffix)
+        done = WRITERS[format](artist, count or PICTURES, seed, number, folder, suffix)
     print(done)
 
 
 def save_walk(artist: Artist, rows: int, frames: int, seed: int, label: int | None, path: Path) -> str:
     if rows * frames > MOST_IN_A_GRID:
         reason = f"a grid holds at most {MOST_IN_A_GRID} pictures, and this makes {rows * frames}"
-        raise GantrainError("--walk", reason, f"--walk {MOST_IN_A_GRID // rows} or less")
+        remedy = f"--walk {MOST_IN_A_GRID // rows} or less" if rows <= MOST_IN_A_GRID else "fewer rows: -n 8"
+        raise GantrainError("--walk", reason, remedy)
     z = pictures.walk(artist.latent, rows, frames, seed, artist.device)
     labels = None
     if artist.num_classes:

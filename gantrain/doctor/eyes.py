@@ -81,11 +81,10 @@ class Eyes:
             state.nets, rules, train, unseen, noise
         )
 
-    def labels(self, count: int) -> Tensor | None:
-        """Classes in turn, for a generator that takes them."""
-        if not self.conditional:
-            return None
-        return torch.arange(count, device=self.state.device) % self.images.num_classes
+    @property
+    def classes(self) -> Tensor | None:
+        """Each once, for a generator that takes them."""
+        return torch.arange(self.images.num_classes, device=self.state.device) if self.conditional else None
 
     def fakes(self, look: int = 0) -> Tensor:
         """uint8 pictures by the averaged generator, as many as the reference compares."""
@@ -93,7 +92,8 @@ class Eyes:
         seed = self.noise(2, look).initial_seed()
         z = torch.cat(list(pictures.latent_blocks(latent, count, seed, self.state.device)))
         with unnoticed(self.state.device):
-            return pictures.draw(self.state.ema.network, z, self.labels(count))
+            labels = self.judge.labels_like(count) if self.conditional else None
+            return pictures.draw(self.state.ema.network, z, labels)
 
     def compared(self, fakes: Tensor) -> dict[str, float]:
         """T2: the pictures, against the real ones."""
@@ -119,7 +119,7 @@ class Eyes:
         found = probes.look_closely(fakes, self.judge, train, held_out, noise)
         gap = probes.mode_gap(
             self.state.nets.generator, self.game.rules, self.judge,
-            self.state.sampler.batch_size, self.labels(self.images.num_classes or 1), noise,
+            self.state.sampler.batch_size, self.classes, noise,
         )  # fmt: skip
         return found._replace(signals={**found.signals, **gap})
 
@@ -128,7 +128,6 @@ class Eyes:
         return tuple(names[number] if names else str(number) for number in classes)
 
     def untrained(self) -> dict[str, float]:
-        labels = self.labels(self.images.num_classes or 1)
         return preflight.untrained(
-            self.state.nets.generator, self.game.rules, self.judge, labels, self.noise(0)
+            self.state.nets.generator, self.game.rules, self.judge, self.classes, self.noise(0)
         )

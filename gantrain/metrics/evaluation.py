@@ -116,9 +116,10 @@ def measure(
 
 def _numbers(real: Tensor, fake: Tensor) -> dict[str, float]:
     equal = min(len(real), len(fake))  # density and coverage mean little at unequal numbers
+    scale = real.shape[1] ** 0.5  # KID's kernel wants a variance of 1 in each coordinate: ours share 1
     return {
         "fd": frechet_distance(real, fake),
-        "kd": kernel_distance(real, fake),
+        "kd": kernel_distance(scale * real, scale * fake),
         **overlap(real[:equal], fake[:equal])._asdict(),
         "vendi": vendi_ratio(real, fake),
         "swd": sliced_wasserstein(real, fake),

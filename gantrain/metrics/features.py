@@ -30,7 +30,7 @@ EXACT = 1024
 """Up to this side a matrix is decomposed in full; beyond, only its largest eigenvectors are found."""
 BLOCK_VALUES = 2**18
 """Pixel values that are worked on at once: memory does not grow with the number of pictures."""
-VERSION = 1
+VERSION = 2
 """Raised with every change of what a space makes of pictures: part of every hash."""
 
 

@@ -140,6 +140,14 @@ class Reference:
         """uint8 pictures on the device; places: int64 in 0..count - 1, or a slice of them."""
         return self._gather(self.rows[places]).to(self.device)
 
+    def labels_like(self, count: int) -> Tensor | None:
+        """int64 `count`, on the device: classes as frequent as among the pictures; None without labels.
+
+        What fakes are drawn by when they are judged: with every class as often as the others, a perfect
+        generator would be blamed for the frequencies of the data.
+        """
+        return None if self.labels is None else self.labels[torch.arange(count) % self.count].to(self.device)
+
     def compare(self, fakes: Tensor) -> dict[str, float]:
         """The numbers of `likeness.compare`; fakes: uint8 N x C x H x W on any device, best n of them."""
         return likeness.compare(fakes.to(self.device), self.side)
@@ -188,10 +196,13 @@ class Reference:
         space, reals = self._pixel_pca, self.features(PixelPCA.name)
         side = likeness.real_side(self.pictures(slice(self.n)), space, reals[: self.n])
         nulls = likeness.nulls(self.count, self.n, self.pictures, space, reals)
-        return {"side": side.to(torch.device("cpu")).state(), "nulls": nulls}
+        state = side.to(torch.device("cpu")).state()
+        del state["features"]
+        return {"side": state, "nulls": nulls}
 
     def _restore_likeness(self, content: dict[str, Any]) -> tuple[RealSide, dict[str, tuple[float, float]]]:
-        side = RealSide(space=self._pixel_pca, **content["side"])
+        features = self.features(PixelPCA.name)[: self.n]  # two files of unlike machines may have two bases
+        side = RealSide(space=self._pixel_pca, features=features, **content["side"])
         return side.to(self.device), content["nulls"]
 
     def _kept(self, name: str, make: Callable[[], dict[str, Any]], restore: Callable[[Any], T]) -> T:

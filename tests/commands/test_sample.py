@@ -72,6 +72,15 @@ def test_a_walk_goes_from_one_picture_to_another(gantrain: Command) -> None:
     assert Image.open(path).size == (5 * 18 + 2, 2 * 18 + 2)
 
 
+def test_a_walk_is_as_many_rows_as_asked_for_and_one_grid(gantrain: Command) -> None:
+    train(gantrain)
+    assert "10 walks of 3 frames" in gantrain("sample", "run", "--walk", "3", "-n", "10").out
+    assert "8 walks of 3 frames" in gantrain("sample", "run", "--walk", "3").out
+    refused = gantrain("sample", "run", "--walk", "3", "--format", "npz")
+    assert refused.code == 2
+    assert "--walk: is one grid, not npz" in refused.err
+
+
 @pytest.mark.parametrize("latent", [Normal(50), Uniform(50)])
 def test_a_walk_starts_and_ends_at_latents_of_the_seed(latent: Normal) -> None:
     z = walk(latent, rows=3, frames=7, seed=4, device=CPU).view(3, 7, 50)

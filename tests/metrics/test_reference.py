@@ -93,6 +93,30 @@ def test_labels_follow_the_rows(cache: Path) -> None:
     assert made(images).num_classes == 0
 
 
+def test_labels_like_those_of_the_pictures(cache: Path) -> None:
+    """Nine of ten are of one class, and so are nine of ten fakes."""
+    labels = torch.cat([torch.zeros(90, dtype=torch.int64), torch.ones(10, dtype=torch.int64)])
+    found = made(pattern(100), labels=labels)
+    for count in (100, 200):
+        drawn = found.labels_like(count)
+        assert drawn is not None
+        assert torch.bincount(drawn).tolist() == [count * 9 // 10, count // 10]
+    assert made(pattern(100)).labels_like(100) is None
+
+
+def test_pictures_are_compared_in_the_basis_that_is_kept(cache: Path) -> None:
+    """Another machine may have fitted pca64.pt anew, with other signs, and left likeness.pt."""
+    images = pattern(200)
+    made(images)
+    (path,) = cache.rglob("pca64.pt")
+    content = torch.load(path, weights_only=True)
+    content["features"] = -content["features"]
+    torch.save(content, path)
+    found = made(images)
+    assert torch.equal(found.side.features, found.features("pca64")[: found.n])
+    assert torch.equal(found.side.features, content["features"][: found.n])
+
+
 def test_a_space_that_cannot_be(cache: Path) -> None:
     found = made(pattern(20))
     with pytest.raises(GantrainError, match="needs labels, and these data have none"):
