@@ -55,6 +55,7 @@ WITHOUT_TORCH = (
     *(
         f"pages.{name}"
         for name in (
+            "candidates",
             "curves",
             "effects",
             "film",

@@ -26,7 +26,8 @@ from benchmarks.run_many import ROOT, parser_of, perform
 from gantrain import files
 from gantrain.keys import config_dir
 from gantrain.metrics.kinds import better
-from gantrain.pages.ranking import Comparison, Spread, compare
+from gantrain.pages.candidates import Spread
+from gantrain.pages.ranking import Comparison, compare
 from gantrain.pages.records import Record, records_of, runs_in
 from gantrain.pages.tables import metrics_of
 

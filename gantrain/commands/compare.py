@@ -15,13 +15,14 @@ from gantrain.pages.writing import comparison_of, write_comparison
 def compare(
     places: Sequence[str], format: str = "html", metric: str | None = None, out: Path | None = None
 ) -> None:
-    """Writes compare.html, or prints Markdown or CSV. Runs may still be going.
+    """Writes compare.html, Markdown or CSV. Runs may still be going.
 
     Args:
         places: a sweep's folder, or runs.
         format: html, md or csv.
         metric: by which to rank; None: that by which the runs keep their best checkpoint.
-        out: of the page; None: at the root of the sweep, or outputs/compare.html.
+        out: of what is written; None: md and csv are printed, and the page goes to the root of the sweep, or
+            under outputs/ if the runs belong to none.
 
     Raises:
         GantrainError: no such runs or no such metric.
@@ -32,5 +33,10 @@ def compare(
         files.refuse_folder(out, "--out")
     if format == "html":
         print(write_comparison(places, metric, out))
+        return
+    table = FORMATS[format](comparison_of(records_of(places)[0], metric))
+    if out is None:
+        print(table, end="")
     else:
-        print(FORMATS[format](comparison_of(records_of(places)[0], metric)), end="")
+        files.write_atomically(out, table)
+        print(f"compare: {files.from_here(out)}")

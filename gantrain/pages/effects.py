@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gantrain.pages.ranking import Effect, Spread
+from gantrain.pages.candidates import Spread
+from gantrain.pages.ranking import Effect
 from gantrain.pages.settings import shown
 
 MARGIN = 0.04  # of the axis, left free on either side

@@ -39,7 +39,7 @@ class Frame:
 class Film:
     """moments: steps. frames: name of a run -> its grid at each moment, the last one drawn by then.
 
-    reals: name of a data set -> its pictures.
+    reals: name of a data set -> its pictures; those of another one under the same name bear a run's.
     """
 
     moments: tuple[int, ...]
@@ -65,12 +65,21 @@ def film_of(records: Sequence[Record], budget: int = BUDGET) -> Film:
         ]
         for record in records
     }
-    reals: dict[str, Frame] = {}
+    return Film(moments, frames, _reals(records, each))
+
+
+def _reals(records: Sequence[Record], most: int) -> dict[str, Frame]:
+    found: dict[str, Frame] = {}
+    seen: set[bytes] = set()
     for record in records:
+        pictures = record.real.read_bytes() if record.real else b""
+        if pictures in seen or record.real is None:
+            continue
         name = str(record.choices.get("data", "data"))
-        if name not in reals and record.real and (frame := frame_of(record.real, 0, each, _tile(record))):
-            reals[name] = frame
-    return Film(moments, frames, reals)
+        if frame := frame_of(record.real, 0, most, _tile(record)):
+            found[f"{name} of {record.name}" if name in found else name] = frame
+            seen.add(pictures)
+    return found
 
 
 def chosen_moments(steps: Iterable[int], most: int = MOMENTS) -> tuple[int, ...]:

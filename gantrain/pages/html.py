@@ -17,13 +17,22 @@ from markupsafe import Markup
 
 from gantrain import __version__
 from gantrain.metrics.kinds import better
+from gantrain.pages.candidates import NAMED
 from gantrain.pages.curves import charts_of
 from gantrain.pages.effects import drawn
 from gantrain.pages.film import Film, Frame, exhibit_of, film_of
-from gantrain.pages.ranking import NAMED, Comparison
+from gantrain.pages.ranking import Comparison
 from gantrain.pages.records import Record, Row
 from gantrain.pages.settings import SEED, Settings, shown, value_of
-from gantrain.pages.tables import legend, look_of, metrics_of, rounded, short_status_of, status_of
+from gantrain.pages.tables import (
+    legend,
+    look_of,
+    metrics_of,
+    rounded,
+    short_status_of,
+    status_of,
+    verdict_of,
+)
 
 STATIC = Path(__file__).resolve().parent / "static"
 SHOWN = 1_200_000  # bytes of all pictures of findings together
@@ -50,9 +59,9 @@ def compare_page(comparison: Comparison, title: str) -> str:
     return _page("compare.html.jinja", comparison, title)
 
 
-def report_page(record: Record, metric: str, verdict: str) -> str:
-    """The whole of report.html. verdict: the doctor's."""
-    return _page("report.html.jinja", Comparison((record,), metric), verdict)
+def report_page(record: Record) -> str:
+    """The whole of report.html."""
+    return _page("report.html.jinja", Comparison((record,), record.metric), verdict_of(record))
 
 
 def _page(template: str, comparison: Comparison, title: str) -> str:
@@ -82,9 +91,10 @@ def _page(template: str, comparison: Comparison, title: str) -> str:
             effects=[drawn(effect) for effect in comparison.effects],
             status_of=status_of,
             short_status_of=short_status_of,
+            verdict_of=verdict_of,
             facts=facts_of(looks[0].record),
             seed=SEED,
-            data=Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")),
+            data=Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")),
         )
     )
 

@@ -7,75 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from statistics import fmean, stdev
-from typing import Any
+from statistics import fmean
 
 from gantrain.doctor.rules.rule import within_a_sentence
 from gantrain.metrics.kinds import badness, better
-from gantrain.pages.records import Record
-from gantrain.pages.settings import Settings, differing, settings_of, shown, typed_as
-
-Row = dict[str, Any]
-NAMED = 4  # settings that a name may consist of
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Mean and standard deviation (of one value: None) of a number over runs."""
-
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        return fmean(self.values)
-
-    @property
-    def sd(self) -> float | None:
-        return stdev(self.values) if len(self.values) > 1 else None
-
-    def __str__(self) -> str:
-        spread = f" ± {self.sd:.2g}" if self.sd is not None else ""
-        return f"{self.mean:.3g}{spread}"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One choice of settings, and its runs.
-
-    spread: of the metric; None: none was measured alike.
-    badness: of the same looks: by this it is ranked, lower is better.
-    """
-
-    settings: Settings
-    records: tuple[Record, ...]
-    spread: Spread | None
-    badness: Spread | None
-
-    @property
-    def name(self) -> str:
-        """As typed; where so much differs that nobody would read it, by its first run."""
-        if len(self.settings) > NAMED:
-            more = f" (of {len(self.records)} runs)" if len(self.records) > 1 else ""
-            return f"{self.records[0].name}{more}"
-        return typed_as(self.settings) or "these settings"
-
-    @property
-    def diverged(self) -> list[Record]:
-        return [record for record in self.records if record.diverged]
-
-    @property
-    def complaint(self) -> Row | None:
-        """The cause that most of its runs were told of."""
-        causes = [record.primary for record in self.records if record.primary]
-        counted = Counter(cause["rule"] for cause in causes).most_common(1)
-        if not counted or 2 * counted[0][1] <= len(self.records):
-            return None
-        return next(cause for cause in causes if cause["rule"] == counted[0][0])
-
-    @property
-    def standing(self) -> tuple[bool, float]:
-        """Sorts: one of which runs diverged comes after all of which none did."""
-        return bool(self.diverged), inf if self.badness is None else self.badness.mean
+from gantrain.pages.candidates import Candidate, Row, Spread, apart
+from gantrain.pages.records import USUAL_METRIC, Record
+from gantrain.pages.settings import Settings, differing, settings_of, shown
 
 
 @dataclass(frozen=True)
@@ -190,8 +128,19 @@ class Comparison:
         return Spread(values) if values else None
 
     def _badness(self, runs: Iterable[Record]) -> Spread | None:
-        spread = self._spread(runs)
-        return spread and Spread(tuple(badness(self.metric, value) for value in spread.values))
+        """A repeat of the same seed with the same settings tells nothing of chance: they count as one run."""
+        alike: dict[tuple[Settings, int | None], list[float]] = {}
+        for run in runs:
+            if run.name in self.measured:
+                value = badness(self.metric, self.measured[run.name]["value"])
+                alike.setdefault((settings_of(run, self.keys), run.seed), []).append(value)
+        return Spread(tuple(map(fmean, alike.values()))) if alike else None
+
+    @property
+    def winner(self) -> Record | None:
+        """The best run of the best candidate."""
+        first = self._judged()[:1]
+        return next((run for run in self.ranked if first and run in first[0].records), None)
 
     # ---- In words ----------------------------------------------------------------------------------------
 
@@ -220,7 +169,7 @@ class Comparison:
         if not others:
             return f"{_quoted(first)}: {self.metric} {_told(first)}."
         on = f"on {self.metric} ({better(self.metric)} is better), {_told(first)}"
-        if any(len(candidate.records) > 1 for candidate in judged):
+        if any(candidate.badness and len(candidate.badness.values) > 1 for candidate in judged):
             close = [other for other in others if not apart(first, other)]
             if not close:
                 return f"{_quoted(first)} is best {on}."
@@ -241,12 +190,22 @@ class Comparison:
         """Of several settings that were swept, each that decides by itself."""
         for key in self.keys if len(self.keys) > 1 else ():
             options = self._matched(key)
-            if options and all(apart(options[0], other) for other in options[1:]):
+            if options and self._decides(key, options):
                 first, *others = options
                 than = f"`{shown(key)}`" if len(others) > 1 else _quoted(others[0])
                 every = "every other " if len(others) > 1 else ""
-                against = f"{_told(first)} against {_told(others[0])}"
-                yield f"On average over the rest, {_quoted(first)} is better than {every}{than}: {against}."
+                known = " that was measured" if len(options) < len(self._grouped((key,))) else ""
+                than = f"{every}{than}{known}: {_told(first)} against {_told(others[0])}"
+                yield f"On average over the rest, {_quoted(first)} is better than {than}."
+
+    def _decides(self, key: str, options: Sequence[Candidate]) -> bool:
+        """Whether the first of matched options is better than the others; not if one of its runs diverged,
+        matched or not, and none of some other's.
+        """
+        diverged = {option.settings for option in self._grouped((key,)) if option.diverged}
+        first, *others = options
+        survived = first.settings not in diverged or all(other.settings in diverged for other in others)
+        return survived and all(apart(first, other) for other in others)
 
     def _worst(self) -> str:
         """Of three or more; of two, if something is known to be wrong with the other one."""
@@ -254,12 +213,12 @@ class Comparison:
         complaint = judged[-1].complaint if judged else None
         if len(judged) < (2 if complaint else 3):
             return ""
-        last, clearly = judged[-1], apart(judged[0], judged[-1])
+        last, clearly = judged[-1], all(apart(other, judged[-1]) for other in judged[:-1])
         if complaint and not clearly:
             return f"The doctor says of {_quoted(last)}: {_named(complaint)}."
         word = "worst" if clearly else "last"
         reason = f": {_named(complaint)}" if complaint else ""
-        among = " of those that finished" if len(judged) < len(self.candidates) else ""
+        among = " of those measured" if len(judged) < len(self.candidates) else ""
         return f"{_quoted(last)} is {word}{among}, {_told(last)}{reason}."
 
     def _but(self) -> str:
@@ -289,31 +248,13 @@ class Comparison:
 LOST = (("failed", "failed"), ("interrupted", "stopped early"), ("running", "not finished"))
 """Status -> words. A run that was killed says "running" for good."""
 
-QUANTILES = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
-"""Student's t, 97.5 %, of 1 to 10 degrees of freedom; beyond that 2.2 is near enough."""
-
-
-def apart(a: Candidate, b: Candidate) -> bool:
-    """Whether `b` is worse than `a` by more than chance does among runs of one candidate: a two-sided t-test
-    at 5 % with the pooled variance. Where neither has a second run, nothing is known of chance: False. A
-    hint only: the best of many is lucky more often than that.
-    """
-    assert a.badness is not None
-    assert b.badness is not None
-    ours, theirs = a.badness.values, b.badness.values
-    freedom = len(ours) + len(theirs) - 2
-    if not freedom:
-        return False
-    squares = sum((value - spread.mean) ** 2 for spread in (a.badness, b.badness) for value in spread.values)
-    error = (squares / freedom * (1 / len(ours) + 1 / len(theirs))) ** 0.5
-    quantile = QUANTILES[min(freedom, len(QUANTILES)) - 1]
-    return bool(b.diverged) > bool(a.diverged) or b.badness.mean - a.badness.mean > quantile * error
-
 
 def compare(records: Sequence[Record], metric: str | None = None) -> Comparison:
-    """metric: by which to rank; None: the one by which most of the runs keep their best checkpoint."""
-    usual, _ = Counter(record.metric for record in records).most_common(1)[0]
-    return Comparison(tuple(records), metric or usual)
+    """metric: by which to rank; None: the one by which most of the runs keep their best checkpoint (one that
+    was refused does not say).
+    """
+    kept = Counter(record.metric for record in records if record.config).most_common(1)
+    return Comparison(tuple(records), metric or (kept[0][0] if kept else USUAL_METRIC))
 
 
 def _quoted(candidate: Candidate) -> str:

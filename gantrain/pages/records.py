@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from yaml import YAMLError
 from gantrain import files
 from gantrain.doctor.rules.rule import SEVERITIES
 from gantrain.errors import GantrainError
-from gantrain.keys import flatten, key_of
+from gantrain.keys import command_line, flatten, key_of
 from gantrain.metrics.kinds import badness
 
 Row = dict[str, Any]
@@ -127,10 +126,9 @@ class Record:
         """Repeats the run; None of a run that does not say what was typed."""
         if "overrides" not in self.summary:
             return None
-        folder = self.summary.get("config_dir")
-        own = ["--config-dir", folder] if folder else []
-        one = ["hydra.mode=RUN"] if any(key_of(o) == "sweep" for o in self.overrides) else []
-        return shlex.join(["gantrain", *own, *self.overrides, *one])  # a ready-made sweep would start anew
+        is_sweep = any(key_of(override) == "sweep" for override in self.overrides)
+        alone = ["hydra.mode=RUN"] if is_sweep else []  # a ready-made sweep would start anew
+        return command_line([*self.overrides, *alone], self.summary.get("config_dir"))
 
     @property
     def metric(self) -> str:
@@ -191,8 +189,9 @@ def records_of(places: Sequence[str]) -> tuple[list[Record], Path | None]:
         if not places:
             remedy = "name a sweep's folder, or runs"
             raise GantrainError("compare", "these are files, and none is a checkpoint", remedy)
-    found = {place: _runs_at(place) for place in places}
-    runs = list(dict.fromkeys(run for those in found.values() for run in those))
+    if len(places) > 1:  # outputs/DATE/* names one that has hardly begun as well
+        places = [place for place in places if not _is_sweep(Path(place)) or runs_in(Path(place))] or places
+    runs = list(dict.fromkeys(run for place in places for run in _runs_at(place)))
     records = [Record(run, name) for run, name in zip(runs, _short(runs), strict=True)]
     return records, Path(places[0]).resolve() if len(places) == 1 and _is_sweep(Path(places[0])) else None
 

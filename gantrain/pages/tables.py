@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gantrain import files
 from gantrain.metrics.kinds import better
 from gantrain.pages.ranking import Comparison
 from gantrain.pages.records import SHOWN_METRICS, Record
@@ -37,24 +38,25 @@ def metrics_of(comparison: Comparison) -> list[str]:
 
 
 def look_of(record: Record, metric: str, comparison: Comparison) -> dict[str, Any] | None:
-    """The metric at the run's best look by the one that ranks: a row tells of one checkpoint."""
+    """The metric at the run's best look by the one that ranks: a row tells of one checkpoint, or of none."""
     best = record.measured(comparison.metric)
-    return record.measured(metric, None if best is None else best["step"])
+    return best and record.measured(metric, best["step"])
 
 
 def legend(comparison: Comparison) -> str:
-    """Which way each number is better, what real pictures would give, and what ± means."""
+    """Which way each number is better, what real pictures give, what ± means; "" without numbers."""
+    metrics = metrics_of(comparison)
+    nulls = {metric: comparison.null(metric) for metric in metrics}
     told: dict[str, list[str]] = {}
-    for metric in metrics_of(comparison):
-        null = comparison.null(metric)
+    for metric, null in nulls.items():
         ideal = "" if null is None else f" ({null:.3g})"
         told.setdefault(f"{better(metric)} is better", []).append(f"{metric}{ideal}")
     words = [f"{way}: {', '.join(names)}" for way, names in told.items()]
-    if any("(" in each for each in words):
+    if any(null is not None for null in nulls.values()):
         words.append("in brackets: what real pictures give")
-    if len(metrics_of(comparison)) > 1:
+    if len(metrics) > 1:
         words.append(f"each run at its best look by {comparison.metric}")
-    if any(len(candidate.records) > 1 for candidate in comparison.candidates):
+    if metrics and any(len(candidate.records) > 1 for candidate in comparison.candidates):
         words.append("±: standard deviation")
     return "; ".join(words)
 
@@ -100,6 +102,13 @@ def short_status_of(record: Record) -> str:
     return record.status
 
 
+def verdict_of(record: Record) -> str:
+    """The doctor's, from report.md; without one, how the run ended."""
+    path = record.directory / files.REPORT
+    first: list[str] = path.read_text(encoding="utf-8").splitlines()[:1] if path.is_file() else []
+    return first[0].removeprefix("# ") if first else f"Not judged: {status_of(record)}"
+
+
 def as_csv(comparison: Comparison) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -111,13 +120,14 @@ def as_csv(comparison: Comparison) -> str:
 def as_markdown(comparison: Comparison) -> str:
     lines = [comparison.verdict, "", _line(header(comparison)), "|" + "---|" * len(header(comparison))]
     lines += [_line([_escaped(_text(cell)) for cell in row]) for row in rows(comparison)]
-    lines += ["", f"{legend(comparison)}."] if metrics_of(comparison) else []
+    lines += ["", f"{told}."] if (told := legend(comparison)) else []
     for effect in comparison.effects:
         lines += ["", f"| {shown(effect.key)} | {comparison.metric} | runs |", "|---|---|---|"]
         lines += [
             f"| {_escaped(option)} | {spread} | {len(spread.values)} |"
             for option, spread in effect.options.items()
         ]
+        lines += [] if effect.balanced else ["", "Not every option met the same others: read with care."]
     return "\n".join(lines) + "\n"
 
 

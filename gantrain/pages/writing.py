@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +12,7 @@ from gantrain.errors import GantrainError
 from gantrain.pages.html import compare_page, report_page
 from gantrain.pages.ranking import Comparison, compare
 from gantrain.pages.records import Record, records_of
-from gantrain.pages.tables import as_text, status_of
-
-PAGE = Path("outputs") / files.COMPARISON  # of runs that belong to no sweep
+from gantrain.pages.tables import as_text
 
 
 def write_comparison(places: Sequence[str], metric: str | None = None, out: Path | None = None) -> str:
@@ -22,14 +21,14 @@ def write_comparison(places: Sequence[str], metric: str | None = None, out: Path
     Args:
         places: a sweep's folder, or runs.
         metric: by which to rank; None: that by which the runs keep their best checkpoint.
-        out: the page; None: at the root of the sweep, or outputs/compare.html.
+        out: the page; None: at the root of the sweep, or a page of just these runs under outputs/.
 
     Raises:
         GantrainError: no such runs, or none of them has measured it.
     """
     records, sweep = records_of(places)
     comparison = comparison_of(records, metric)
-    page = out or (sweep / files.COMPARISON if sweep else PAGE)
+    page = out or (sweep / files.COMPARISON if sweep else _page_of(records))
     page.parent.mkdir(parents=True, exist_ok=True)
     title = (
         f"Sweep {'/'.join(sweep.parts[-2:])}"
@@ -40,10 +39,17 @@ def write_comparison(places: Sequence[str], metric: str | None = None, out: Path
     )
     files.write_atomically(page, compare_page(comparison, title))
     lines = [as_text(comparison), "", f"compare: {files.from_here(page)}"]
-    if comparison.measured:
-        best = files.from_here(comparison.ranked[0].directory)
-        lines.append(f"next: gantrain sample {best} --best -n 64")
+    if winner := comparison.winner:
+        best = " --best" if winner.metric == comparison.metric else ""  # by another one none is kept
+        lines.append(f"next: gantrain sample {files.from_here(winner.directory)}{best} -n 64")
     return "\n".join(lines)
+
+
+def _page_of(records: Sequence[Record]) -> Path:
+    """Of runs that belong to no sweep: the same runs have the same page, and other runs leave it alone."""
+    runs = "\n".join(sorted(str(record.directory) for record in records))
+    stem, suffix = files.COMPARISON.split(".")
+    return Path("outputs", f"{stem}-{hashlib.sha256(runs.encode()).hexdigest()[:8]}.{suffix}")
 
 
 def comparison_of(records: Sequence[Record], metric: str | None) -> Comparison:
@@ -64,14 +70,6 @@ def write_report(directory: Path) -> None:
     """report.html, as the run stands."""
     record = Record(directory, directory.name)
     try:
-        page = report_page(record, record.metric, verdict_of(record))
-        files.write_atomically(directory / files.PAGE, page)
+        files.write_atomically(directory / files.PAGE, report_page(record))
     except Exception as error:
         log.warning("%s was not written: %s", files.PAGE, error)
-
-
-def verdict_of(record: Record) -> str:
-    """The doctor's, from report.md; without one, how the run ended."""
-    path = record.directory / files.REPORT
-    first: list[str] = path.read_text(encoding="utf-8").splitlines()[:1] if path.is_file() else []
-    return first[0].removeprefix("# ") if first else f"Not judged: {status_of(record)}"

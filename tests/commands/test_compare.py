@@ -45,6 +45,8 @@ def test_a_sweep_ends_with_its_page_and_its_table(gantrain: Command) -> None:
     assert suggested == f"sample {the_sweep() / rows[0]['run']} --best -n 64"
     assert gantrain(*suggested.split()).code == 0
 
+    told = gantrain("compare", str(the_sweep()), "--metric", "coverage_rand")
+    assert "--best" not in told.out, "of that metric no best checkpoint is kept"
     told = gantrain("compare", str(the_sweep()), "--format", "md", "--metric", "coverage_rand")
     assert "| rank | run | loss | seed | coverage_rand |" in told.out
     assert "higher is better: coverage_rand; lower is better: fd_rand" in told.out
@@ -71,14 +73,32 @@ def test_runs_by_name(gantrain: Command) -> None:
     assert told.out.count("finished") == 2, "a folder of runs brings all of them, and none twice"
 
 
+def test_a_page_of_other_runs_stays(gantrain: Command) -> None:
+    for run in ("a", "b"):
+        assert gantrain(f"hydra.run.dir={run}", *QUICK).code == 0
+
+    def page(*runs: str) -> str:
+        lines = gantrain("compare", *runs).out.splitlines()
+        (path,) = [line.removeprefix("compare: ") for line in lines if line.startswith("compare: ")]
+        assert Path(path).is_file()
+        return path
+
+    assert page("a", "b") == page("b", "a") != page("a")
+
+
 def test_a_refused_job_can_be_named(gantrain: Command) -> None:
     """It left a summary and no configuration; SWEEP/* also names files."""
     gantrain("-m", "optim.lr_d=-1,1e-4", *QUICK)
     places = sorted(str(path) for path in the_sweep().iterdir())
-    told = gantrain("compare", *places, "--format", "md", "--out", "page.html")
+    told = gantrain("compare", *places, "--format", "md", "--out", "table.md")
     assert told.code == 0, told.err
-    assert "failed: optim.lr_d: must be above 0" in told.out
-    assert "1 of 2 runs failed (`optim.lr_d=-1`)" in told.out
+    assert told.out == "compare: table.md\n"
+    table = Path("table.md").read_text()
+    assert "failed: optim.lr_d: must be above 0" in table
+    assert "1 of 2 runs failed (`optim.lr_d=-1`)" in table
+    assert gantrain("compare", *places, "--format", "md").out == table
+    Path("hardly_begun").mkdir()
+    assert gantrain("compare", *places, "hardly_begun", "--format", "md").out == table
 
 
 def test_a_page_that_fails_takes_nothing_with_it(gantrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gantrain.pages.candidates import Spread
 from gantrain.pages.effects import Axis, drawn
-from gantrain.pages.ranking import Effect, Spread
+from gantrain.pages.ranking import Effect
 
 
 def test_ends_and_middle_of_an_axis() -> None:

@@ -30,6 +30,13 @@ def test_every_run_shows_what_it_had_by_then(tmp_path: Path) -> None:
     assert [frame and frame.step for frame in film.frames["1"]] == [5, 10, 15, 20]
 
 
+def test_other_data_have_their_own_real_pictures(tmp_path: Path) -> None:
+    """All three are data=folder, of two folders."""
+    runs = sweep(tmp_path, *({"seed": n, "choices": {"data": "folder"}} for n in range(3)))
+    Image.new("L", (242, 242), 50).save(tmp_path / "2" / "samples" / "real.png")
+    assert list(film_of(runs).reals) == ["folder", "folder of 2"]
+
+
 def test_pixels_stay_where_they_are(tmp_path: Path) -> None:
     """A checkerboard survives: nothing is scaled."""
     board = np.indices((58, 58)).sum(0) % 2 * 255

@@ -15,7 +15,7 @@ from gantrain import files
 from gantrain.pages.html import compare_page, in_code, report_page
 from gantrain.pages.ranking import compare
 from gantrain.pages.records import Record
-from gantrain.pages.writing import verdict_of
+from gantrain.pages.tables import verdict_of
 
 NASTY = "</script><b>&'\""
 
@@ -111,17 +111,26 @@ def test_damaged_files_end_in_a_page(tmp_path: Path, damage: str) -> None:
     run = make_run(tmp_path / "run")
     (run / damage).write_text('{"cut": ')
     compare_page(compare([Record(run, "run")]), "Sweep")
-    report_page(Record(run, "run"), "fd_rand", "Healthy")
+    report_page(Record(run, "run"))
 
 
 def test_a_report_repeats_the_doctor_and_the_command(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", ["loss=hinge", "+x=a b"], findings=[CHECKERBOARD])
     (run / files.REPORT).write_text("# Suspicious: checkerboard (GD301) is the cause\n\nmore\n")
-    page = report_page(Record(run, "run"), "fd_rand", verdict_of(Record(run, "run")))
+    page = report_page(Record(run, "run"))
     assert "<h1>Suspicious: checkerboard (GD301) is the cause</h1>" in page
     assert "gantrain loss=hinge &#39;+x=a b&#39; seed=0" in page
     assert "GD301 Checkerboard" in page
     assert "upsample=nearest" in page
+
+
+def test_a_comparison_says_of_each_run_what_its_doctor_said(tmp_path: Path) -> None:
+    """Also of one that was looked at only afterwards, or never: not "nothing wrong"."""
+    records = sweep(tmp_path, {"findings": [CHECKERBOARD]}, {"seed": 1})
+    (tmp_path / "0" / files.REPORT).write_text("# Suspicious: checkerboard (GD301)\n")
+    page = compare_page(compare(records), "Sweep")
+    assert "<p>Suspicious: checkerboard (GD301)</p>" in page
+    assert "<p>Not judged: finished</p>" in page
 
 
 def test_without_a_report_a_run_is_not_called_healthy(tmp_path: Path) -> None:

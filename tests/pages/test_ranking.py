@@ -13,7 +13,8 @@ from made import CHECKERBOARD, STAMP, make_run, sweep
 from scipy.stats import ttest_ind
 
 from gantrain import files
-from gantrain.pages.ranking import Candidate, Comparison, Spread, apart, compare
+from gantrain.pages.candidates import Candidate, Spread, apart
+from gantrain.pages.ranking import Comparison, compare
 from gantrain.pages.records import Record
 from gantrain.pages.settings import differing, typed_as
 from gantrain.pages.tables import as_csv, legend
@@ -262,8 +263,78 @@ def test_a_complaint_is_what_most_runs_were_told(tmp_path: Path) -> None:
     assert candidate.complaint["rule"] == "GD201"
 
 
-def test_the_same_seed_twice_is_two_runs(tmp_path: Path) -> None:
-    assert "over 2 runs" in compared(tmp_path, HINGE, HINGE).verdict
+def test_the_same_seed_twice_is_two_runs_and_no_evidence(tmp_path: Path) -> None:
+    """The second is a copy of the first, bit for bit."""
+    assert "over 2 runs" in compared(tmp_path / "one", HINGE, HINGE).verdict
+    told = compared(tmp_path, *2 * seeds(HINGE, 0.1), *seeds(BCE, 0.2)).verdict
+    assert told == (
+        "`loss=hinge` leads on fd_rand (lower is better), 0.1 ± 0 over 2 runs; next is `loss=bce`, 0.2 with "
+        "one seed (more seeds would tell how much of it is chance)."
+    )
+    told = compared(tmp_path / "more", *2 * seeds(HINGE, 0.1), *seeds(BCE, 0.11, 0.2)).verdict
+    assert "it is too close to call" in told
+
+
+def test_worst_means_worse_than_every_other(tmp_path: Path) -> None:
+    """The last two are equal but for chance."""
+    runs = (*seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.4, 0.6), *seeds(WGAN, 0.41, 0.61))
+    told = compared(tmp_path, *runs).verdict
+    assert told.endswith(" `loss=wgan` is last, 0.51 ± 0.14 over 2 seeds.")
+
+
+def test_what_diverged_elsewhere_is_not_better_on_average(tmp_path: Path) -> None:
+    """hinge is better wherever it survived; its runs with padding=reflect became infinite."""
+    lost = {"status": "failed", "error": "not finite", "diverged": True}
+
+    def told(place: Path, **how: object) -> str:
+        grid = [
+            {"overrides": [f"loss={loss}", f"padding={padding}"], "seed": seed, "fd": [fd + seed / 100],
+             "choices": {"loss": loss, "padding": padding},
+             **(how if (loss, padding) == ("hinge", "reflect") else {})}
+            for loss, fd in (("bce", 0.5), ("hinge", 0.1))
+            for padding in ("zeros", "circular", "reflect") for seed in (0, 1)
+        ]  # fmt: skip
+        return compared(place, *grid).verdict
+
+    assert "On average over the rest, `loss=hinge` is better than `loss=bce`" in told(tmp_path / "all")
+    assert "On average over the rest, `loss=" not in told(tmp_path / "lost", **lost)
+
+
+def test_better_than_every_other_says_if_one_has_no_number(tmp_path: Path) -> None:
+    def run(loss: str, padding: str, seed: int, fd: list[float]) -> dict:
+        choices = {"loss": loss, "padding": padding}
+        return {
+            "overrides": [f"{k}={v}" for k, v in choices.items()],
+            "choices": choices,
+            "seed": seed,
+            "fd": fd,
+        }
+
+    losses = {"hinge": 0.1, "bce": 0.5, "lsgan": 0.6}
+    grid = [
+        run(loss, padding, seed, [fd + seed / 100])
+        for loss, fd in losses.items() for padding in ("zeros", "reflect") for seed in (0, 1)
+    ]  # fmt: skip
+    young = run("wgan", "zeros", 0, [])
+    assert "better than every other `loss`: " in compared(tmp_path / "a", *grid).verdict
+    assert "every other `loss` that was measured: " in compared(tmp_path / "b", *grid, young).verdict
+
+
+def test_a_refused_run_does_not_choose_the_metric(tmp_path: Path) -> None:
+    refused = {"overrides": ["optim.lr_d=-1"], "status": "failed", "fd": []}
+    runs = sweep(tmp_path, refused, {"config": {"metrics": {"best": "coverage_rand"}}})
+    (tmp_path / "0" / files.CONFIG).unlink()
+    assert compare(runs).metric == "coverage_rand"
+    assert compare(runs[:1]).metric == "fd_rand"
+
+
+def test_the_winner_is_the_best_run_of_the_best_choice(tmp_path: Path) -> None:
+    lost = {"status": "failed", "error": "not finite", "diverged": True}
+    runs = [*seeds(HINGE, 0.1), {**HINGE, "seed": 1, **lost}, *seeds(BCE, 0.25, 0.2)]
+    winner = compared(tmp_path, *runs).winner
+    assert winner is not None
+    assert winner.name == "3"
+    assert compared(tmp_path / "none", {"fd": []}).winner is None
 
 
 def test_looks_made_otherwise_than_the_last_one_do_not_count(tmp_path: Path) -> None:

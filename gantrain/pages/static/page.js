@@ -65,7 +65,7 @@
     films.forEach((figure) => {
       const [index, step] = data.film.runs[figure.dataset.run][slider.value];
       const image = figure.querySelector("img.frame");
-      image.hidden = index < 0;
+      image.parentElement.hidden = index < 0;
       if (index >= 0) [image.src, image.width, image.height] = data.film.frames[index];
       figure.querySelector(".when").textContent = index < 0 ? "no pictures yet" : `step ${step}`;
     });

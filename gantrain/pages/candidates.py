@@ -1,0 +1,95 @@
+"""One choice of settings with all its runs, and whether chance may explain a difference. No torch here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from math import inf
+from statistics import fmean, stdev
+from typing import Any
+
+from gantrain.pages.records import Record
+from gantrain.pages.settings import Settings, typed_as
+
+Row = dict[str, Any]
+NAMED = 4  # settings that a name may consist of
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation (of one value: None) of a number over runs."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    @property
+    def sd(self) -> float | None:
+        return stdev(self.values) if len(self.values) > 1 else None
+
+    def __str__(self) -> str:
+        spread = f" ± {self.sd:.2g}" if self.sd is not None else ""
+        return f"{self.mean:.3g}{spread}"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One choice of settings, and its runs.
+
+    spread: of the metric; None: none was measured alike.
+    badness: of the same looks: by this it is ranked, lower is better.
+    """
+
+    settings: Settings
+    records: tuple[Record, ...]
+    spread: Spread | None
+    badness: Spread | None
+
+    @property
+    def name(self) -> str:
+        """As typed; where so much differs that nobody would read it, by its first run."""
+        if len(self.settings) > NAMED:
+            more = f" (of {len(self.records)} runs)" if len(self.records) > 1 else ""
+            return f"{self.records[0].name}{more}"
+        return typed_as(self.settings) or "these settings"
+
+    @property
+    def diverged(self) -> list[Record]:
+        return [record for record in self.records if record.diverged]
+
+    @property
+    def complaint(self) -> Row | None:
+        """The cause that most of its runs were told of."""
+        causes = [record.primary for record in self.records if record.primary]
+        counted = Counter(cause["rule"] for cause in causes).most_common(1)
+        if not counted or 2 * counted[0][1] <= len(self.records):
+            return None
+        return next(cause for cause in causes if cause["rule"] == counted[0][0])
+
+    @property
+    def standing(self) -> tuple[bool, float]:
+        """Sorts: one of which runs diverged comes after all of which none did."""
+        return bool(self.diverged), inf if self.badness is None else self.badness.mean
+
+
+QUANTILES = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
+"""Student's t, 97.5 %, of 1 to 10 degrees of freedom; beyond that 2.2 is near enough."""
+
+
+def apart(a: Candidate, b: Candidate) -> bool:
+    """Whether `b` is worse than `a` by more than chance does among runs of one candidate: a two-sided t-test
+    at 5 % with the pooled variance. Where neither has a second run, nothing is known of chance: False. A
+    hint only: the best of many is lucky more often than that.
+    """
+    assert a.badness is not None
+    assert b.badness is not None
+    ours, theirs = a.badness.values, b.badness.values
+    freedom = len(ours) + len(theirs) - 2
+    if not freedom:
+        return False
+    squares = sum((value - spread.mean) ** 2 for spread in (a.badness, b.badness) for value in spread.values)
+    error = (squares / freedom * (1 / len(ours) + 1 / len(theirs))) ** 0.5
+    quantile = QUANTILES[min(freedom, len(QUANTILES)) - 1]
+    return bool(b.diverged) > bool(a.diverged) or b.badness.mean - a.badness.mean > quantile * error
