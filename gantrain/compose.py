@@ -21,6 +21,7 @@ from hydra.errors import (
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gantrain.console import typed
 from gantrain.errors import GantrainError
 from gantrain.keys import GROUPS, config_dir, flatten, key_of, options_of, unknown_key
 
@@ -111,9 +112,14 @@ def check_overrides(overrides: Sequence[str]) -> None:
 
 
 def _not_an_override(text: str) -> GantrainError:
-    is_folder = Path(text).is_dir()
-    remedy = f"in its place: data=folder data.root={text}" if is_folder else "gantrain --help lists both"
+    own = _own_pictures(text)
+    remedy = f"in its place: {own}" if own else "gantrain --help lists both"
     return GantrainError(text, "is neither a command nor key=value", remedy)
+
+
+def _own_pictures(text: str) -> str:
+    """What to type where somebody has named a folder of pictures; empty if there is no such folder."""
+    return typed("data=folder", f"data.root={text}") if Path(text).is_dir() else ""
 
 
 def explain(error: Exception, overrides: Sequence[str]) -> GantrainError:
@@ -148,8 +154,8 @@ def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> 
     names = error.options or []
     close = difflib.get_close_matches(option, names, 1, 0.5)
     hint = f"did you mean {group}={close[0]}? " if close else ""
-    if group == "data" and Path(option).is_dir():
-        hint = f"your own pictures: data=folder data.root={option}; "
+    if group == "data" and (own := _own_pictures(option)):
+        hint = f"your own pictures: {own}; "
     choices = f"{group} has: {', '.join(names)}" if names else options_of(group)
     return GantrainError(f"{group}={option}", "no such option", hint + choices)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -27,9 +29,19 @@ class TerminalHandler(logging.Handler):
             nobody_listens(stream)
 
 
+def typed(*words: str) -> str:
+    """Words of a command as one would type them: quoted where this system's shell needs it."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
 def nobody_listens(stream: TextIO) -> None:
     """Sends what follows nowhere: whoever read it (head, a lost connection) has gone, and the run goes on."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def tell(text: str, brief: str) -> None:
+    """Logs what every job of a sweep has to say; on the terminal all but the first say only `brief`."""
+    log.info(text, extra={"brief": brief})
 
 
 def aside(text: str) -> None:
@@ -43,12 +55,23 @@ class TerminalFormatter(logging.Formatter):
     def __init__(self, job: int | None = None) -> None:
         super().__init__()
         self.head = "" if job is None else f"[{job}] "
+        self.is_brief = bool(job)  # the first job says it all
 
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
+        if self.is_brief:
+            text = getattr(record, "brief", text)
         if record.levelno >= logging.WARNING:
             text = f"gantrain: {record.levelname.lower()}: {text}"
         return "\n".join(f"{self.head}{line}".rstrip() for line in text.split("\n")) if self.head else text
+
+
+class FileFormatter(logging.Formatter):
+    """The time before each line, also of a text of many lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        head = f"{self.formatTime(record)} {record.levelname}"
+        return "\n".join(f"{head} {line}".rstrip() for line in record.getMessage().split("\n"))
 
 
 @contextmanager
@@ -72,7 +95,7 @@ def speaking(log_file: Path | None, job: int | None = None) -> Iterator[None]:
     if log_file is not None:
         to_file = logging.FileHandler(log_file, encoding="utf-8", delay=True)
         to_file.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk is reported once
-        to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        to_file.setFormatter(FileFormatter())
         handlers.append(to_file)
     log.setLevel(logging.INFO)
     log.propagate = False

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
-from gantrain.console import aside
+from gantrain.console import aside, typed
 from gantrain.errors import GantrainError
 
 CONFIG, SUMMARY, METRICS, LOG = "config.yaml", "summary.json", "metrics.jsonl", "train.log"
@@ -61,9 +62,12 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def from_here(path: Path) -> str:
-    """As one would type it: relative, if it lies below the current directory."""
-    shown = os.path.relpath(path)
-    return str(path) if shown.startswith("..") else shown
+    """As one would type it: relative, if it lies below the current directory; quoted, if need be."""
+    try:
+        shown = os.path.relpath(path)
+    except ValueError:  # on another drive
+        shown = os.pardir
+    return typed(str(path) if shown.startswith(os.pardir) else shown)
 
 
 def refuse_folder(path: Path, key: str) -> None:
@@ -85,13 +89,11 @@ def read_summary(run: Path) -> dict[str, Any]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a .jsonl file; a last line that a crash cut off is dropped."""
+    """The whole lines of a .jsonl file; one that a crash cut off is dropped."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
+        with suppress(json.JSONDecodeError):
             rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
     return rows
 
 
@@ -112,8 +114,12 @@ def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    line = json.dumps(row) + "\n"
+    with open(path, "ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read() == b"\n" else f"\n{line}"  # a full disk cut the last one off
+        file.write(line.encode("utf-8"))
 
 
 def find_run(name: str, saved: bool = False) -> tuple[Path, Path | None]:
@@ -124,21 +130,13 @@ def find_run(name: str, saved: bool = False) -> tuple[Path, Path | None]:
     Raises:
         GantrainError: nothing of that name, or it is not a run.
     """
-    path = _said(latest_run(saved)) if name == "latest" else Path(name)
+    path = _latest(saved) if name == "latest" else Path(name)
     if path.is_file() and path.suffix == ".pt":
         return _checked(path.resolve().parent.parent), path.resolve()
     if not path.is_dir():
-        raise GantrainError(
-            name, "no such run directory or checkpoint", "`latest`, or a directory under outputs/"
-        )
+        meant = "did you mean `latest`? or " if get_close_matches(name, ["latest"]) else "`latest`, or "
+        raise GantrainError(name, "no such run directory or checkpoint", f"{meant}a directory under outputs/")
     return _checked(path.resolve()), None
-
-
-def _said(run: Path) -> Path:
-    """The run that `latest` stands for, aloud; also if a newer one was passed over."""
-    newest = latest_run()
-    aside(f"latest is {run}" + (f": {newest} is newer, and has no checkpoint" if newest != run else ""))
-    return run
 
 
 def best_checkpoint(name: str) -> Path:
@@ -161,9 +159,9 @@ def best_checkpoint(name: str) -> Path:
 
 def _checked(run: Path) -> Path:
     if not (run / CONFIG).is_file():
-        if jobs := sorted(path.parent.name for path in run.glob(f"*/{CONFIG}")):
-            remedy = f"name one, such as {run / jobs[0]}; `gantrain compare {run}` says which was best"
-            raise GantrainError(str(run), f"is not a run: it holds {len(jobs)}", remedy)
+        if count := len(list(run.glob(f"*/{CONFIG}"))):
+            remedy = f"name one of them: `gantrain compare {from_here(run)}` says which was best"
+            raise GantrainError(str(run), f"is not a run: it holds {count}", remedy)
         raise GantrainError(
             str(run), f"is not a run: it has no {CONFIG}", "`latest`, or a directory under outputs/"
         )
@@ -182,15 +180,20 @@ def is_held(run: Path) -> bool:
         return True
 
 
-def latest_run(saved: bool = False) -> Path:
-    """The run under outputs/ that was started or saved last; `saved`: if possible, one with a checkpoint."""
-    runs = [path for path in Path("outputs").rglob(CONFIG) if not path.parent.name.startswith(".")]  # .hydra/
-    if not runs:
+def _latest(saved: bool) -> Path:
+    """The run under outputs/ that told of itself last, aloud; `saved`: if any, one with a checkpoint."""
+    hydras = ".hydra"  # keeps a config.yaml of its own
+    configs = [path for path in Path("outputs").rglob(CONFIG) if path.parent.name != hydras]
+    if not configs:
         raise GantrainError("latest", "there is no run under outputs/ here", "start one with `gantrain`")
-    ready = [path for path in runs if saved and numbered(path.parent / CHECKPOINTS, "pt")]
-    return max(
-        ready or runs,
-        key=lambda config: (
-            (config.with_name(SUMMARY) if config.with_name(SUMMARY).exists() else config).stat().st_mtime
-        ),
-    ).parent
+    runs = [path.parent for path in sorted(configs, key=_last_told, reverse=True)]
+    newest = runs[0]
+    run = next((run for run in runs if not saved or numbered(run / CHECKPOINTS, "pt")), newest)
+    aside(f"latest is {run}" + (f": {newest} is newer, and has no checkpoint" if newest != run else ""))
+    return run
+
+
+def _last_told(config: Path) -> float:
+    """When a run's summary was written, or, before it has one, its configuration."""
+    summary = config.with_name(SUMMARY)
+    return (summary if summary.exists() else config).stat().st_mtime

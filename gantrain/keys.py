@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gantrain.console import typed
 from gantrain.errors import GantrainError
 
 COMPONENTS = ("data", "latent", "penalty", "loss", "optim", "schedule", "augment")
@@ -52,6 +53,12 @@ def config_dir() -> str:
         if (candidate / "train.yaml").is_file():
             return str(candidate)
     raise AssertionError(f"no configs beside {here}")
+
+
+def command_line(overrides: Iterable[str], config_dir: str | None) -> str:
+    """What to type for a training with these."""
+    own = ["--config-dir", config_dir] if config_dir else []
+    return typed("gantrain", *own, *overrides)
 
 
 def key_of(override: str) -> str:

@@ -216,6 +216,7 @@ COMMANDS = {
     "resume": r"resume: .*required: RUN.*\n.*--help",
     "resume latest": r"latest: there is no run.*\n.*start one",
     "resume nowhere": r"nowhere: no such run.*\n.*latest",
+    "doctor lastest": r"lastest: no such run.*\n.*did you mean `latest`\?",
     "resume empty": r"empty: is not a run.*\n.*outputs/",
     "sample nowhere": r"nowhere: no such run",
     "sample empty": r"empty: is not a run",

@@ -16,6 +16,7 @@ from gantrain.console import aside
 from gantrain.doctor.attend import Doctor
 from gantrain.doctor.duality import duality_gap
 from gantrain.doctor.eyes import Eyes
+from gantrain.doctor.report import in_full
 from gantrain.doctor.rules.registry import check_params
 from gantrain.errors import FoundError, GantrainError, NonFiniteError
 from gantrain.pages.records import anew
@@ -62,7 +63,7 @@ def examine(
         doctor.replay([*asked_before, *seen])
     status = files.read_summary(run).get("status", "unknown")
     lost = status == "running" and not files.is_held(run)
-    report = doctor.close(LOST if lost else status)
+    report = in_full(doctor.close(LOST if lost else status))
     write_report(run)  # it quotes report.md
     if deep:
         report += f"\n{gap_of(doctor.eyes, cfg.seed)}"
@@ -92,7 +93,7 @@ def preflight(overrides: Sequence[str], strict: bool = False, config_dir: str | 
     with tempfile.TemporaryDirectory() as nowhere:
         doctor = attending(cfg, Path(nowhere), None, facts)
         doctor.begin()
-        conclude(doctor, doctor.report("planned"), strict)
+        conclude(doctor, in_full(doctor.report("planned")), strict)
 
 
 def attending(cfg: DictConfig, run: Path, start: Path | None, facts: dict[str, Any] | None = None) -> Doctor:

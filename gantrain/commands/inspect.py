@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from gantrain.compose import beside, composed
 from gantrain.config import check_skeleton, refuse
 from gantrain.data.store import ImageSet
 from gantrain.errors import GantrainError
+from gantrain.keys import command_line
 
 PREVIEW = 64
 
@@ -30,8 +30,7 @@ def inspect(overrides: Sequence[str], out: Path | None = None, config_dir: str |
     path = out or Path("outputs") / "inspect" / f"{images.name}.png"
     pictures.save(pictures.preview(images.images, PREVIEW, int(cfg.seed)), path)
     print(f"preview: {path}")
-    own = ["--config-dir", config_dir] if config_dir else []
-    print(outlook(cfg, images, shlex.join(["gantrain", *own, *overrides])))
+    print(outlook(cfg, images, command_line(overrides, config_dir)))
 
 
 def outlook(cfg: DictConfig, images: ImageSet, command: str) -> str:

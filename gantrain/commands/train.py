@@ -16,10 +16,11 @@ from gantrain import __version__, build, checkpoint, checks, files, pictures, ru
 from gantrain.checkpoint import Checkpoints
 from gantrain.compose import Asked, extended
 from gantrain.config import refuse, warnings
-from gantrain.console import log, speaking
+from gantrain.console import log, speaking, tell
 from gantrain.data.store import ImageSet
 from gantrain.doctor.attend import SHORTEST_JUDGED, Doctor
 from gantrain.doctor.eyes import Eyes
+from gantrain.doctor.report import Diagnosis, in_brief, in_full
 from gantrain.errors import NonFiniteError
 from gantrain.keys import key_of
 from gantrain.metrics.kinds import badness
@@ -196,7 +197,8 @@ def onlookers(
         eyes = Eyes(state, game, images, reference if judged else None, cfg.seed)
         doctor = Doctor(directory, config, eyes, total, tracker)
     if measured and reference is not None:
-        artist = Artist(game.rules.latent, num_classes, cfg.metrics.count, cfg.seed + 2)
+        labels = reference.labels_like(cfg.metrics.count) if num_classes else None
+        artist = Artist(game.rules.latent, labels, cfg.metrics.count, cfg.seed + 2)
         quality = Quality(directory, config, artist, reference, checkpoints, tracker, state)
     witnesses = [witness for witness in (doctor, quality) if witness is not None]
     keeper = SummaryKeeper(directory, tracker, checkpoints, witnesses)
@@ -223,15 +225,14 @@ def play(
                 who.keeper.write(state, "interrupted")
                 if who.doctor is not None:
                     who.doctor.report("interrupted")
-                raise stop.interruption(
-                    f"stopped after step {state.step}; go on with: gantrain resume {directory}", saved
-                )
+                on = f"go on with: gantrain resume {files.from_here(directory)}"
+                raise stop.interruption(f"stopped after step {state.step}; {on}", saved)
         if who.doctor is not None:
-            log.info(who.doctor.close("finished"))
+            say_diagnosis(who.doctor.close("finished"))
         who.keeper.write(state, "finished")
     except NonFiniteError as error:
         if who.doctor is not None:
-            log.info(who.doctor.lost(error))
+            say_diagnosis(who.doctor.lost(error))
             files.update_summary(directory, **who.doctor.summary())
         last = checkpoint.newest(directory)
         raise NonFiniteError(
@@ -243,26 +244,21 @@ def play(
 
 def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[str, Any]) -> None:
     """Says what is about to happen, before time is spent on it; told: as summary.json has it."""
-    for line in images.describe():
-        log.info(line)
-    for name in ("generator", "discriminator"):
-        network = nets[name]
-        layers = [
-            m for m in network.modules() if isinstance(m, torch.nn.modules.conv._ConvNd | torch.nn.Linear)
-        ]
-        log.info(
-            "%s: %s, %d layers, %s parameters",
-            name,
-            type(network).__module__.rsplit(".", 1)[-1],
-            len(layers),
-            f"{parameter_count(network):,}",
-        )
-    log.info("choices: %s", ", ".join(f"{key}={value}" for key, value in choices(cfg, told).items()))
-    batch, per_epoch = cfg.train.batch_size, images.train_count / cfg.train.batch_size
-    log.info(
-        "%d steps of %d images, %.1f updates an epoch, %.1f epochs",
-        cfg.train.steps, batch, per_epoch, cfg.train.steps / per_epoch,
-    )  # fmt: skip
+    chosen = f"choices: {', '.join(f'{key}={value}' for key, value in choices(cfg, told).items())}"
+    steps, batch, per_epoch = cfg.train.steps, cfg.train.batch_size, images.train_count / cfg.train.batch_size
+    length = (
+        f"{steps} steps of {batch} images, {per_epoch:.1f} updates an epoch, {steps / per_epoch:.1f} epochs"
+    )
+    players = [described(name, nets[name]) for name in ("generator", "discriminator")]
+    data = images.describe()
+    tell("\n".join([*data, *players, chosen, length]), brief=f"{data[0]}\n{chosen}")
+
+
+def described(name: str, network: torch.nn.Module) -> str:
+    kinds = torch.nn.modules.conv._ConvNd | torch.nn.Linear
+    layers = sum(isinstance(module, kinds) for module in network.modules())
+    family = type(network).__module__.rsplit(".", 1)[-1]
+    return f"{name}: {family}, {layers} layers, {parameter_count(network):,} parameters"
 
 
 def choices(cfg: DictConfig, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -327,16 +323,22 @@ def opening_summary(cfg: DictConfig, state: TrainingState) -> dict[str, Any]:
     }
 
 
+def say_diagnosis(diagnosis: Diagnosis) -> None:
+    tell(in_full(diagnosis), brief=in_brief(diagnosis))
+
+
 def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     shown = files.from_here(directory)
     grids = files.numbered(directory / files.SAMPLES, "png")
-    log.info("finished: %d steps in %.0f s, everything is in %s", state.step, state.seconds, shown)
+    over = [f"finished: {state.step} steps in {state.seconds:.0f} s, everything is in {shown}"]
     if cfg.metrics.every > state.step:
-        often = max(1, state.step // 4)
-        log.info("quality: never measured (metrics.every=%d); try metrics.every=%d", cfg.metrics.every, often)
-    if grids:
-        log.info("newest picture: %s", Path(shown) / files.SAMPLES / grids[-1].name)
-    log.info("report: %s", Path(shown) / files.PAGE)
-    log.info("next: gantrain sample %s -n 64", shown)
-    log.info("      gantrain resume %s train.steps=%d", shown, 2 * state.step)
-    log.info("      tensorboard --logdir %s", shown)
+        try_this = f"try metrics.every={max(1, state.step // 4)}"
+        over.append(f"quality: never measured (metrics.every={cfg.metrics.every}); {try_this}")
+    where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
+    where += [
+        f"report: {files.from_here(directory / files.PAGE)}",
+        f"next: gantrain sample {shown} -n 64",
+        f"      gantrain resume {shown} train.steps={2 * state.step}",
+        f"      tensorboard --logdir {shown}",
+    ]
+    tell("\n".join(over + where), brief="\n".join(over))

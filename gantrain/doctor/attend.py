@@ -18,7 +18,7 @@ from gantrain.doctor.exhibits import Material, exhibit
 from gantrain.doctor.eyes import Eyes
 from gantrain.doctor.finding import Finding
 from gantrain.doctor.governor import TIERS, Governor
-from gantrain.doctor.report import Diagnosis, console_line, markdown, plain
+from gantrain.doctor.report import Diagnosis, console_line, markdown
 from gantrain.doctor.rules.rule import Examination, Facts, Null
 from gantrain.doctor.watch import FD_LASTS, WARM_UP_STEPS, Memory, Watch
 from gantrain.errors import NonFiniteError
@@ -87,7 +87,7 @@ class Doctor:
                 with self.governor.timing(name):
                     self._examine(LOOKS[name](self))
 
-    def close(self, status: str) -> str:
+    def close(self, status: str) -> Diagnosis:
         """The closing verdict, by looks that are independent of each other, and the report."""
         self._take_window()
         if self.eyes.reference is not None and self.eyes.state.step >= SHORTEST_JUDGED:
@@ -111,7 +111,7 @@ class Doctor:
             signals = self.memory.add(step, {name: value for name, value in row.items() if name != "step"})
             self.watch.examine(Examination(step, self.total, signals, self.nulls, self.facts))
 
-    def lost(self, error: NonFiniteError) -> str:
+    def lost(self, error: NonFiniteError) -> Diagnosis:
         """The run is at its end: a number was not finite. The report."""
         player = "d" if error.key == "discriminator" else "g"
         self._examine({f"finite_{name}": float(name != player) for name in ("d", "g")}, error.step)
@@ -193,14 +193,14 @@ class Doctor:
             facts=self.facts,
         )
 
-    def report(self, status: str) -> str:
-        """Writes report.md; gives the same for the terminal."""
+    def report(self, status: str) -> Diagnosis:
+        """Writes report.md; gives what it was written from."""
         for finding in self.watch.active:
             if finding["picture"] is None:  # found again from what was recorded, without its pictures
                 self.watch.illustrate(finding["rule"], self._show(finding))
         diagnosis = self.diagnosis(status)
         files.write_atomically(self.run / files.REPORT, markdown(diagnosis))
-        return plain(diagnosis)
+        return diagnosis
 
     def summary(self) -> dict[str, Any]:
         """For summary.json."""
@@ -232,7 +232,13 @@ class Doctor:
         its last checkpoint, and what the closing looks of a shorter one told, is found again or is over.
         """
         page = self.eyes.state.diary.get(DIARY)
+        if page is None and not self.silent:
+            self.eyes.state.vitals.take()  # of steps at which no doctor was there
+        standing: dict[str, Finding] = {}
         if page is not None:
+            everything = Watch()  # of which doctor.ignore may name a part by now
+            everything.load_state_dict(page["watch"])
+            standing = everything.standing
             self.watch.load_state_dict(page["watch"])
             self.memory.load_state_dict(page["memory"])
             self.governor.spent, self.governor.cost = dict(page["spent"]), dict(page["cost"])
@@ -242,6 +248,7 @@ class Doctor:
         for name, count in self.written.items():
             if not self.silent:
                 files.keep_rows(self.run / name, count)
+        self._announce(self.watch.changes_since(standing, self.eyes.state.step))
         rows = files.read_rows(self.run / files.SIGNALS)
         self.history = [row for row in rows if row["step"] <= self.eyes.state.step][-HISTORY:]
 

@@ -112,22 +112,22 @@ def remedies_of(finding: Finding, facts: Facts) -> tuple[Remedy, ...]:
     return (first, *[remedy for remedy in known if remedy.overrides != own][:MORE])
 
 
-def checked_lines(diagnosis: Diagnosis) -> list[str]:
-    return [f"{id} {BY_ID[id].title}" if id in BY_ID else id for id in diagnosis.checked]
+def titled(id: str) -> str:
+    """ "GD301 Checkerboard"; a rule of another version by its id alone."""
+    return f"{id} {BY_ID[id].title}" if id in BY_ID else id
 
 
 def unchecked_lines(diagnosis: Diagnosis) -> list[str]:
-    """Why each was not; those that only wait for a number share a line."""
-    if diagnosis.step == 0 and diagnosis.unchecked:
-        return [f"{len(diagnosis.unchecked)} rules that look at the training, or do not apply"]
-    waiting = [id for id, reason in diagnosis.unchecked.items() if reason.endswith(UNMEASURED)]
-    lines = [
-        f"{id} {BY_ID[id].title}: {reason}" if id in BY_ID else f"{id}: {reason}"
-        for id, reason in diagnosis.unchecked.items()
-        if id not in waiting
-    ]
+    """Why each was not; those that only wait, for training or for a number, share a line."""
+    unchecked = diagnosis.unchecked
+    if unchecked and diagnosis.step < WARM_UP_STEPS:
+        what = "look at the training" if diagnosis.step == 0 else f"wait for step {WARM_UP_STEPS}"
+        return [f"{len(unchecked)} rules that {what}, or do not apply"]
+    waiting = [id for id, reason in unchecked.items() if reason.endswith(UNMEASURED)]
+    lines = [f"{titled(id)}: {reason}" for id, reason in unchecked.items() if id not in waiting]
     they_go = "they go" if len(waiting) > 1 else "it goes"
-    return lines + ([f"{', '.join(waiting)}: nothing was measured yet that {they_go} by"] if waiting else [])
+    named = ", ".join(titled(id) for id in waiting)
+    return lines + ([f"{named}: nothing was measured yet that {they_go} by"] if waiting else [])
 
 
 def share_line(diagnosis: Diagnosis) -> str | None:
@@ -150,7 +150,7 @@ def markdown(diagnosis: Diagnosis) -> str:
     lines += _list("Remarks", [_remark(finding) for finding in diagnosis.remarks])
     over = [f"{f['rule']} {f['title']}: from step {f['onset']} to {f['step']}" for f in diagnosis.over]
     lines += _list("Was found, and is over", over)
-    lines += _list("Checked", checked_lines(diagnosis))
+    lines += _list("Checked", [titled(id) for id in diagnosis.checked])
     lines += _list("Not checked", unchecked_lines(diagnosis))
     share = share_line(diagnosis)
     return "\n".join(lines + ([share, ""] if share else []))
@@ -206,8 +206,18 @@ def _capital(text: str) -> str:
 # ---- The terminal ----------------------------------------------------------------------------------------
 
 
-def plain(diagnosis: Diagnosis) -> str:
-    """The same, shorter, for the terminal."""
+def in_brief(diagnosis: Diagnosis) -> str:
+    """The verdict, and what to try."""
+    tries = [
+        f"  {titled(finding['rule'])} ({_standing(finding)}); try: {' '.join(finding['remedy'])}"
+        for finding in diagnosis.serious
+        if finding["remedy"]
+    ]
+    return "\n".join([_capital(verdict(diagnosis)), *tries])
+
+
+def in_full(diagnosis: Diagnosis) -> str:
+    """What report.md says, shorter, for the terminal."""
     lines = [_capital(verdict(diagnosis))]
     for finding in diagnosis.serious:
         lines += [
@@ -224,11 +234,15 @@ def plain(diagnosis: Diagnosis) -> str:
     if diagnosis.remarks:
         lines += ["", "Remarks"]
         lines += [line for finding in diagnosis.remarks for line in _wrapped(_remark(finding))]
-    lines += ["", f"Checked: {', '.join(diagnosis.checked) or 'nothing'}"]
-    lines += [f"Not checked: {line}" for line in unchecked_lines(diagnosis)]
+    checked = ", ".join(titled(id) for id in diagnosis.checked)
+    lines += ["", *_wrapped(f"Checked for: {checked or 'nothing'}", first="")]
+    lines += [
+        part for line in unchecked_lines(diagnosis) for part in _wrapped(f"Not checked: {line}", first="")
+    ]
     share = share_line(diagnosis)
     return "\n".join(lines + ([share] if share else []))
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+def _wrapped(text: str, first: str = "  ") -> list[str]:
+    """first: the first line's indent."""
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent="  ", break_on_hyphens=False)

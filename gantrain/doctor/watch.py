@@ -73,11 +73,11 @@ class Watch:
 
     def examine(self, examination: Examination) -> list[Finding]:
         """Asks every rule; gives the findings that began, changed (severity, or being the cause) or ended."""
-        before = self._standing()
+        before = self.standing
         for id, rule in self.rules.items():
             if self._can_ask(rule, examination):
                 self._count(rule, examination, rule.test(examination, self.params[id]))
-        return self._changes(before, examination.step)
+        return self.changes_since(before, examination.step)
 
     def conclude(self, examinations: Sequence[Examination]) -> list[Finding]:
         """The closing verdict, by the majority of independent looks at the finished run; gives what changed.
@@ -85,7 +85,7 @@ class Watch:
         About the pictures they decide. The game is never twice the same, and all of them see its last moment:
         for rules about it they count as one more look. A rule that they cannot ask keeps the finding it has.
         """
-        before = self._standing()
+        before = self.standing
         for id, rule in self.rules.items():
             record = self.records[id]
             first = not record.asked
@@ -105,7 +105,7 @@ class Watch:
                 self._find(rule, asked[-1], typical, since)
             else:
                 record.resolve()
-        return self._changes(before, examinations[-1].step if examinations else 0)
+        return self.changes_since(before, examinations[-1].step if examinations else 0)
 
     def _can_ask(self, rule: Rule, examination: Examination) -> bool:
         record = self.records[rule.id]
@@ -190,11 +190,18 @@ class Watch:
         if record.finding is not None:
             record.finding = {**record.finding, "picture": picture}
 
-    def _standing(self) -> dict[str, Finding]:
+    @property
+    def standing(self) -> dict[str, Finding]:
+        """The active findings by their rules."""
         return {finding["rule"]: finding for finding in self.active}
 
-    def _changes(self, before: Mapping[str, Finding], step: int) -> list[Finding]:
-        now, changes = self._standing(), []
+    def changes_since(self, before: Mapping[str, Finding], step: int) -> list[Finding]:
+        """What began, changed or ended since those stood; a rule that is ignored by now has ended."""
+        now = self.standing
+        gone = [finding for id, finding in before.items() if id not in self.records]
+        changes: list[Finding] = [
+            {**judged(finding, None), "state": "resolved", "event": "ended", "step": step} for finding in gone
+        ]
         for id, record in self.records.items():
             if id in now and id not in before:
                 changes.append(now[id])

@@ -30,6 +30,13 @@ def test_every_combination_gets_a_run(gantrain: Command) -> None:
     assert [line for line in said if not whose.match(line)] == [], "each says whose it is"
     log = next(Path("outputs/multirun").glob("*/*/0/train.log")).read_text()
     assert "[0]" not in log
+    for line in ("generator: ", "tensorboard --logdir"):
+        assert [f"[{job}] {line}" in outcome.out.replace("      ", "") for job in (0, 1)] == [True, False]
+    assert [f"[{job}] choices: loss=" in outcome.out for job in range(6)] == [True] * 6
+    log = next(Path("outputs/multirun").glob("*/*/5/train.log")).read_text().splitlines()
+    dated = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING)( |$)")
+    assert [line for line in log if not dated.match(line)] == []
+    assert all(any(words in line for line in log) for words in ("generator: ", "tensorboard --logdir"))
 
 
 def test_a_failing_job_stops_nothing_and_says_so_itself(gantrain: Command) -> None:

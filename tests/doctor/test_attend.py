@@ -111,6 +111,13 @@ def test_an_entangled_run_is_told_so_at_once(gantrain: Command) -> None:
     assert gantrain("doctor", "latest", "doctor.ignore=[GD004]", "--strict").code == 0
 
 
+def test_a_finding_ends_where_its_rule_is_ignored(gantrain: Command) -> None:
+    run = gantrain(*SMALL, "schedule=entangled", "train.steps=30", "loss=hinge").run
+    assert gantrain("resume", str(run), "train.steps=60", "doctor.ignore=[GD004]").code == 0
+    ended = [finding for finding in findings(run) if finding["rule"] == "GD004"][-1]
+    assert (ended["event"], ended["state"], ended["step"]) == ("ended", "resolved", 30)
+
+
 def test_a_run_that_stops_as_non_finite_is_told_what_was_not_finite(gantrain: Command) -> None:
     outcome = gantrain(
         *SMALL, "train.steps=60", "loss=wgan", "penalty=none", "model.discriminator.norm=none",

@@ -10,7 +10,7 @@ import pytest
 
 from gantrain.doctor.finding import Finding, finding_of, judged
 from gantrain.doctor.pages import pages
-from gantrain.doctor.report import Diagnosis, console_line, markdown, plain, verdict
+from gantrain.doctor.report import Diagnosis, console_line, in_brief, in_full, markdown, verdict
 from gantrain.doctor.rules.registry import BY_ID
 from gantrain.doctor.rules.rule import Examination, Null
 from gantrain.doctor.rules.variety import SHORT
@@ -63,6 +63,7 @@ BROKEN = Diagnosis(
     share=0.0123,
     facts=FACTS,
 )
+WAITING = f"GD101 {BY_ID['GD101'].title}, GD102 {BY_ID['GD102'].title}"
 HEALTHY = Diagnosis([], ["GD004"], {}, step=300, total=300)
 
 
@@ -143,7 +144,7 @@ def test_the_report_in_full() -> None:
         "- GD004 The players' gradients cancel\n- GD201 Mode collapse",
         "## Not checked",
         "- GD301 Checkerboard: the fakes are too much alike\n"
-        "- GD101, GD102: nothing was measured yet that they go by",
+        f"- {WAITING}: nothing was measured yet that they go by",
         "The doctor took 1.2 % of the training time.\n",
     ]
 
@@ -154,15 +155,16 @@ def texts_of(id: str, number: int) -> tuple[str, ...]:
 
 
 def test_the_terminal_gets_the_same_shorter() -> None:
-    lines = plain(BROKEN).splitlines()
+    lines = in_full(BROKEN).splitlines()
     assert lines[0] == "Broken: the players' gradients cancel (GD004) is the cause"
     assert lines[2] == "GD004 The players' gradients cancel (an error, the cause, since step 25)"
     assert "  Try: schedule=alternating" in lines
     assert "  See exhibits/GD201-00000300.png" in lines
-    assert lines[-4:] == [
-        "Checked: GD004, GD201",
+    assert lines[-5:] == [
+        "Checked for: GD004 The players' gradients cancel, GD201 Mode collapse",
         "Not checked: GD301 Checkerboard: the fakes are too much alike",
-        "Not checked: GD101, GD102: nothing was measured yet that they go by",
+        f"Not checked: {WAITING}: nothing was",
+        "  measured yet that they go by",
         "The doctor took 1.2 % of the training time.",
     ]
     assert max(map(len, lines)) <= 100
@@ -176,7 +178,30 @@ def test_a_finding_without_an_override_says_so() -> None:
 
 
 def test_a_healthy_report_says_what_was_checked() -> None:
-    assert plain(HEALTHY) == "Healthy: nothing wrong was found\n\nChecked: GD004"
+    assert (
+        in_full(HEALTHY)
+        == "Healthy: nothing wrong was found\n\nChecked for: GD004 The players' gradients cancel"
+    )
+
+
+def test_in_brief_is_the_verdict_and_what_to_try() -> None:
+    assert in_brief(BROKEN).splitlines() == [
+        "Broken: the players' gradients cancel (GD004) is the cause",
+        "  GD004 The players' gradients cancel (an error, the cause); try: schedule=alternating",
+        f"  GD201 Mode collapse (an error, because of GD004); try: {' '.join(SYMPTOM['remedy'])}",
+    ]
+    assert in_brief(HEALTHY) == "Healthy: nothing wrong was found"
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [(0, "2 rules that look at the training, or do not apply"),
+     (30, "2 rules that wait for step 200, or do not apply")],
+)  # fmt: skip
+def test_a_run_hardly_begun_does_not_say_why_of_each_rule(step: int, words: str) -> None:
+    """The reasons would be those of a look before training: "the pictures still improve"."""
+    young = replace(HEALTHY, step=step, total=30, unchecked={"GD301": "x", "GD201": "y"})
+    assert in_full(young).splitlines()[-1] == f"Not checked: {words}"
 
 
 def test_the_pages_of_the_rules_are_those_of_the_code() -> None:
