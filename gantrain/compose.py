@@ -101,17 +101,23 @@ def opened(overrides: Sequence[str]) -> list[str]:
 
 def check_overrides(overrides: Sequence[str]) -> None:
     """Refuses what Hydra would only answer with a traceback: a group without an option."""
-    for override in overrides:
+    for before, override in zip(("", *overrides), overrides, strict=False):
         key, value = _split(override)
         if not key:
             raise GantrainError(override, "names no key", "write key=value")
         if "=" not in override and not override.startswith("~"):
-            raise _not_an_override(override)
+            raise _not_an_override(override, before)
         if key in GROUPS and key not in OPTIONAL and value in ("null", "None", ""):
             raise GantrainError(override, "cannot be left out: training needs one", options_of(key))
 
 
-def _not_an_override(text: str) -> GantrainError:
+def _not_an_override(text: str, before: str = "") -> GantrainError:
+    """before: the word before it, whose value it may belong to."""
+    whole = f"{before} {text}"
+    if "=" in before and Path(_split(whole)[1]).exists():
+        return GantrainError(
+            text, "is neither a command nor key=value", f"with its blank quoted: {typed(whole)}"
+        )
     own = _own_pictures(text)
     remedy = f"in its place: {own}" if own else "gantrain --help lists both"
     return GantrainError(text, "is neither a command nor key=value", remedy)

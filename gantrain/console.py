@@ -39,9 +39,9 @@ def nobody_listens(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def tell(text: str, brief: str) -> None:
-    """Logs what every job of a sweep has to say; on the terminal all but the first say only `brief`."""
-    log.info(text, extra={"brief": brief})
+def tell(text: str, brief: str, once: bool = False) -> None:
+    """Logs `text`; in a sweep the terminal shows only `brief` of it, or, `once`, all of the first job's."""
+    log.info(text, extra={"brief": brief, "once": once})
 
 
 def aside(text: str) -> None:
@@ -54,12 +54,12 @@ class TerminalFormatter(logging.Formatter):
 
     def __init__(self, job: int | None = None) -> None:
         super().__init__()
+        self.job = job
         self.head = "" if job is None else f"[{job}] "
-        self.is_brief = bool(job)  # the first job says it all
 
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
-        if self.is_brief:
+        if self.job or (self.job == 0 and not getattr(record, "once", False)):
             text = getattr(record, "brief", text)
         if record.levelno >= logging.WARNING:
             text = f"gantrain: {record.levelname.lower()}: {text}"

@@ -134,9 +134,17 @@ def find_run(name: str, saved: bool = False) -> tuple[Path, Path | None]:
     if path.is_file() and path.suffix == ".pt":
         return _checked(path.resolve().parent.parent), path.resolve()
     if not path.is_dir():
-        meant = "did you mean `latest`? or " if get_close_matches(name, ["latest"]) else "`latest`, or "
-        raise GantrainError(name, "no such run directory or checkpoint", f"{meant}a directory under outputs/")
+        raise GantrainError(name, "no such run directory or checkpoint", _meant(name))
     return _checked(path.resolve()), None
+
+
+def _meant(name: str) -> str:
+    """What to type for a run that is not there."""
+    jobs = sorted(Path("outputs").glob(f"multirun/*/*/{name}/{CONFIG}")) if name.isdecimal() else []
+    if jobs:
+        return f"did you mean {from_here(jobs[-1].parent)}?"
+    misspelt = bool(get_close_matches(name, ["latest"]))
+    return f"{'did you mean `latest`? or ' if misspelt else '`latest`, or '}a directory under outputs/"
 
 
 def best_checkpoint(name: str) -> Path:

@@ -97,6 +97,9 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
         or difflib.get_close_matches(key, [k for k in known if k.rpartition(".")[2] == leaf], 1, 0)
         or difflib.get_close_matches(key, known, 1, 0.8)
     )
+    if not (close or parent):
+        leaves = {k.rpartition(".")[2]: k for k in sorted(known, key=len, reverse=True)}  # the shortest wins
+        close = [leaves[near] for near in difflib.get_close_matches(leaf, leaves, 1, 0.75)]
     hint = f"did you mean {close[0]}? " if close else ""
     if parent:
         takes = sorted(

@@ -217,6 +217,7 @@ COMMANDS = {
     "resume latest": r"latest: there is no run.*\n.*start one",
     "resume nowhere": r"nowhere: no such run.*\n.*latest",
     "doctor lastest": r"lastest: no such run.*\n.*did you mean `latest`\?",
+    "widht=8": r"widht: no such option\n.*did you mean model.width\?",
     "resume empty": r"empty: is not a run.*\n.*outputs/",
     "sample nowhere": r"nowhere: no such run",
     "sample empty": r"empty: is not a run",
@@ -236,6 +237,23 @@ COMMANDS = {
 @pytest.mark.parametrize("typed", COMMANDS)
 def test_command_refuses(gantrain: Command, typed: str) -> None:
     assert_refused(gantrain(*typed.split()), COMMANDS[typed])
+
+
+def test_a_blank_that_was_not_quoted(gantrain: Command) -> None:
+    Path("my photos").mkdir()
+    refused = gantrain("inspect", "data=folder", "data.root=my", "photos")
+    assert refused.code == 2
+    assert "with its blank quoted: 'data.root=my photos'" in refused.err
+
+
+def test_a_job_named_by_its_number_alone(gantrain: Command) -> None:
+    for sweep in ("1-a", "2-b"):
+        job = Path("outputs/multirun/2026-01-01", sweep, "3")
+        job.mkdir(parents=True)
+        (job / "config.yaml").touch()
+    refused = gantrain("sample", "3")
+    assert refused.code == 2
+    assert "did you mean outputs/multirun/2026-01-01/2-b/3?" in refused.err
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +288,7 @@ OF_A_RUN = {
     "resume run foo=1": r"foo: no such option",
     "resume run train.step=3": r"did you mean train.steps\?",
     "resume run optim.lr_d=0.1": r"optim.lr_d: 0.0002 -> 0.1 would make it another experiment\n.*train.steps",
+    "resume run loss=hinge": r"loss: is chosen when a run begins\n.*its own: gantrain .*loss=hinge",
     "resume run optim.lr_d": r"optim.lr_d: is not key=value",
     "resume run train.steps=[": r"train.steps: cannot read the value \[",
     "resume run train.steps=abc": r"train.steps: .*abc",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -10,9 +11,10 @@ from yaml import YAMLError
 
 from gantrain import checkpoint, files
 from gantrain.commands.train import train
+from gantrain.compose import extended
 from gantrain.errors import GantrainError
-from gantrain.keys import RESUMABLE, flatten, unknown_key, within
-from gantrain.pages.records import anew
+from gantrain.keys import GROUPS, RESUMABLE, command_line, flatten, unknown_key, within
+from gantrain.pages.records import Record, anew
 from gantrain.saved import plain, saved_config
 
 
@@ -25,18 +27,20 @@ def resume(name: str, overrides: Sequence[str]) -> None:
     run, start = files.find_run(name)
     cfg, _ = saved_config(run)
     for override in overrides:
-        change(cfg, override)
+        change(cfg, override, run)
     if start is None and checkpoint.newest(run) is None:
         raise GantrainError(str(run), "has no checkpoint to go on from", anew(run))
     train(cfg, run, added=overrides, start=start)
 
 
-def change(cfg: DictConfig, override: str) -> None:
+def change(cfg: DictConfig, override: str, run: Path) -> None:
     """Applies one key=value, if a resume may change that key."""
     key, equals, text = override.partition("=")
     flat = flatten(plain(cfg))
     if not equals:
         raise GantrainError(override, "is not key=value", "e.g. train.steps=4000")
+    if key in GROUPS:
+        raise another_experiment(key, "is chosen when a run begins", run, override)
     if key not in flat:
         raise unknown_key(key, flat)
     try:
@@ -45,5 +49,14 @@ def change(cfg: DictConfig, override: str) -> None:
         raise GantrainError(key, f"cannot read the value {text}", "e.g. train.steps=4000") from error
     if not within(key, RESUMABLE) and value != flat[key]:
         reason = f"{flat[key]} -> {text} would make it another experiment"
-        raise GantrainError(key, reason, f"a resume may change: {', '.join(RESUMABLE)}")
+        raise another_experiment(key, reason, run, override)
     OmegaConf.update(cfg, key, value)
+
+
+def another_experiment(key: str, reason: str, run: Path, override: str) -> GantrainError:
+    """With the command of the run that has it from the start."""
+    record = Record(run, run.name)
+    typed = command_line(extended(record.overrides, [override]), record.summary.get("config_dir"))
+    return GantrainError(
+        key, reason, f"as a run of its own: {typed}; a resume may change: {', '.join(RESUMABLE)}"
+    )

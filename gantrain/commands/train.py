@@ -251,7 +251,7 @@ def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[st
     )
     players = [described(name, nets[name]) for name in ("generator", "discriminator")]
     data = images.describe()
-    tell("\n".join([*data, *players, chosen, length]), brief=f"{data[0]}\n{chosen}")
+    tell("\n".join([*data, *players, chosen, length]), brief=f"{data[0]}\n{chosen}", once=True)
 
 
 def described(name: str, network: torch.nn.Module) -> str:
@@ -332,8 +332,11 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     grids = files.numbered(directory / files.SAMPLES, "png")
     over = [f"finished: {state.step} steps in {state.seconds:.0f} s, everything is in {shown}"]
     if cfg.metrics.every > state.step:
-        try_this = f"try metrics.every={max(1, state.step // 4)}"
-        over.append(f"quality: never measured (metrics.every={cfg.metrics.every}); {try_this}")
+        often = max(1, state.step // 4)
+        over.append(
+            f"quality: not measured (metrics.every={cfg.metrics.every}); next time: metrics.every={often}"
+        )
+        over.append(f"         now: gantrain evaluate {shown}")
     where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
     where += [
         f"report: {files.from_here(directory / files.PAGE)}",

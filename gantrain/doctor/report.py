@@ -14,6 +14,7 @@ from gantrain.doctor.watch import WARM_UP_STEPS
 
 WIDTH = 100  # of the terminal's lines
 MORE = 2  # remedies beside the first
+OF_PICTURES = ("T2", "T3")
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,15 @@ def verdict(diagnosis: Diagnosis) -> str:
         return f"nothing wrong was found before training{remarks}"
     if not diagnosis.serious and diagnosis.step < WARM_UP_STEPS:
         return f"too early to judge{when}: most rules wait for step {WARM_UP_STEPS}"
+    short = diagnosis.total < BY_ID["GD203"].params["steps_min"]
     if not diagnosis.serious:
-        caveat = f", but {SHORT}" if SHORT in diagnosis.unchecked.values() else ""
-        return f"healthy{when}: nothing wrong was found{caveat}"
+        return f"healthy{when}: nothing wrong was found{f', but {SHORT}' if short else ''}"
     first = diagnosis.serious[0]
+    of_pictures = first["rule"] in BY_ID and BY_ID[first["rule"]].tier in OF_PICTURES
     kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "broken"
     named = within_a_sentence(first["title"], first["rule"])
-    return f"{kind}{when}: {named}{' is the cause' if len(diagnosis.serious) > 1 else ''}"
+    caveat = f"; but {SHORT}" if short and of_pictures else ""
+    return f"{kind}{when}: {named}{' is the cause' if len(diagnosis.serious) > 1 else ''}{caveat}"
 
 
 def number(value: float | None) -> str:
@@ -118,16 +121,16 @@ def titled(id: str) -> str:
 
 
 def unchecked_lines(diagnosis: Diagnosis) -> list[str]:
-    """Why each was not; those that only wait, for training or for a number, share a line."""
+    """Why each was not, a line for each reason."""
     unchecked = diagnosis.unchecked
     if unchecked and diagnosis.step < WARM_UP_STEPS:
         what = "look at the training" if diagnosis.step == 0 else f"wait for step {WARM_UP_STEPS}"
         return [f"{len(unchecked)} rules that {what}, or do not apply"]
-    waiting = [id for id, reason in unchecked.items() if reason.endswith(UNMEASURED)]
-    lines = [f"{titled(id)}: {reason}" for id, reason in unchecked.items() if id not in waiting]
-    they_go = "they go" if len(waiting) > 1 else "it goes"
-    named = ", ".join(titled(id) for id in waiting)
-    return lines + ([f"{named}: nothing was measured yet that {they_go} by"] if waiting else [])
+    waiting: dict[str, list[str]] = {}
+    for id, reason in unchecked.items():
+        shared = "what it goes by was not measured" if reason.endswith(UNMEASURED) else reason
+        waiting.setdefault(shared, []).append(titled(id))
+    return [f"{', '.join(ids)}: {reason}" for reason, ids in waiting.items()]
 
 
 def share_line(diagnosis: Diagnosis) -> str | None:

@@ -240,13 +240,20 @@ class Comparison:
                     else ""
                 )
                 words.append(f"{len(lost)} of {of} {text}{which}")
-        if self.unlike:
-            words.append(f"{len(self.unlike)} measured otherwise and left out of the ranking")
+        unmeasured = [
+            record.name
+            for record in self.records
+            if record.status == "finished" and not record.measured(self.metric)
+        ]
+        for runs, text in ((unmeasured, f"has not measured {self.metric}"), (self.unlike, UNLIKE)):
+            words += [f"run `{'`, `'.join(runs)}` {text}"] if 0 < len(runs) < len(self.records) else []
         return f"{'; '.join(words)}." if words else ""
 
 
 LOST = (("failed", "failed"), ("interrupted", "stopped early"), ("running", "not finished"))
 """Status -> words. A run that was killed says "running" for good."""
+
+UNLIKE = "was measured on other data, or on other numbers of pictures, and is left out of the ranking"
 
 
 def compare(records: Sequence[Record], metric: str | None = None) -> Comparison:

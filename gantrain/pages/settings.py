@@ -22,6 +22,9 @@ Settings = tuple[tuple[str, str], ...]
 """(key, value) as typed, the seed left out: what makes a run another choice than the next one."""
 
 
+NOTHING = "-"
+
+
 def differing(records: Sequence[Record]) -> tuple[str, ...]:
     """The keys, or groups, that the runs do not agree on; first those that were typed.
 
@@ -52,7 +55,7 @@ def settings_of(record: Record, keys: Sequence[str]) -> Settings:
 
 
 def value_of(record: Record, key: str) -> str:
-    """What the run has there; "-" if it has no such key, "?" if it left nothing to tell by."""
+    """What the run has there; NOTHING if it has no such key, "?" if it left nothing to tell by."""
     if key.endswith(TARGET) and key in record.config:
         return str(record.config[key]).rpartition(".")[2]
     if key in record.choices:
@@ -60,7 +63,7 @@ def value_of(record: Record, key: str) -> str:
     typed = _typed([record])
     if key in typed and (key not in record.config or key in GROUPS):
         return typed[key] if key in GROUPS else _as_written(typed[key])
-    return written(record.config[key]) if key in record.config else "-" if record.config else "?"
+    return written(record.config[key]) if key in record.config else NOTHING if record.config else "?"
 
 
 def written(value: Any) -> str:
@@ -88,8 +91,8 @@ def shown(key: str) -> str:
 
 
 def typed_as(settings: Settings) -> str:
-    """ "loss=hinge optim=ttur" """
-    return " ".join(f"{shown(key)}={value}" for key, value in settings)
+    """ "loss=hinge optim=ttur"; what a run has not, it was not typed with."""
+    return " ".join(f"{shown(key)}={value}" for key, value in settings if value != NOTHING)
 
 
 def _typed(records: Sequence[Record]) -> dict[str, str]:

@@ -30,8 +30,8 @@ def test_every_combination_gets_a_run(gantrain: Command) -> None:
     assert [line for line in said if not whose.match(line)] == [], "each says whose it is"
     log = next(Path("outputs/multirun").glob("*/*/0/train.log")).read_text()
     assert "[0]" not in log
-    for line in ("generator: ", "tensorboard --logdir"):
-        assert [f"[{job}] {line}" in outcome.out.replace("      ", "") for job in (0, 1)] == [True, False]
+    assert [f"[{job}] generator: " in outcome.out for job in (0, 1)] == [True, False]
+    assert "tensorboard --logdir" not in outcome.out
     assert [f"[{job}] choices: loss=" in outcome.out for job in range(6)] == [True] * 6
     log = next(Path("outputs/multirun").glob("*/*/5/train.log")).read_text().splitlines()
     dated = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING)( |$)")

@@ -58,7 +58,7 @@ def test_says_what_it_is_about_to_do_and_what_to_do_next(gantrain: Command) -> N
         "192.6 updates an epoch",
         "device: cpu",
         "newest picture: outputs/",
-        "quality: never measured (metrics.every=500); try metrics.every=1",
+        "quality: not measured (metrics.every=500); next time: metrics.every=1",
         "next: gantrain sample outputs/",
         "tensorboard --logdir outputs/",
     ):

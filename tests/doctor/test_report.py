@@ -64,7 +64,7 @@ BROKEN = Diagnosis(
     facts=FACTS,
 )
 WAITING = f"GD101 {BY_ID['GD101'].title}, GD102 {BY_ID['GD102'].title}"
-HEALTHY = Diagnosis([], ["GD004"], {}, step=300, total=300)
+HEALTHY = Diagnosis([], ["GD004"], {}, step=800, total=800)
 
 
 def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
@@ -89,9 +89,9 @@ def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
         (replace(BROKEN, findings=[CAUSE, REMARK]), "broken: the players' gradients cancel (GD004)"),
         (HEALTHY, "healthy: nothing wrong was found"),
         (replace(HEALTHY, findings=[REMARK, OVER]), "healthy: nothing wrong was found"),
-        (replace(HEALTHY, step=250), "healthy so far (step 250 of 300): nothing wrong was found"),
-        (replace(HEALTHY, unchecked={"GD203": SHORT}),
-         f"healthy: nothing wrong was found, but {SHORT}"),
+        (replace(HEALTHY, step=250), "healthy so far (step 250 of 800): nothing wrong was found"),
+        (replace(HEALTHY, step=300, total=300), f"healthy: nothing wrong was found, but {SHORT}"),
+        (replace(BROKEN, findings=[judged(SYMPTOM, "GD201")]), f"broken: mode collapse (GD201); but {SHORT}"),
         (replace(HEALTHY, step=60, total=60), "too early to judge: most rules wait for step 200"),
         (replace(HEALTHY, step=0), "nothing wrong was found before training"),
         (replace(HEALTHY, findings=[REMARK], step=0),
@@ -143,8 +143,7 @@ def test_the_report_in_full() -> None:
         "## Checked",
         "- GD004 The players' gradients cancel\n- GD201 Mode collapse",
         "## Not checked",
-        "- GD301 Checkerboard: the fakes are too much alike\n"
-        f"- {WAITING}: nothing was measured yet that they go by",
+        f"- GD301 Checkerboard: the fakes are too much alike\n- {WAITING}: what it goes by was not measured",
         "The doctor took 1.2 % of the training time.\n",
     ]
 
@@ -162,9 +161,9 @@ def test_the_terminal_gets_the_same_shorter() -> None:
     assert "  See exhibits/GD201-00000300.png" in lines
     assert lines[-5:] == [
         "Checked for: GD004 The players' gradients cancel, GD201 Mode collapse",
+        f"Not checked: {WAITING}: what it",
+        "  goes by was not measured",
         "Not checked: GD301 Checkerboard: the fakes are too much alike",
-        f"Not checked: {WAITING}: nothing was",
-        "  measured yet that they go by",
         "The doctor took 1.2 % of the training time.",
     ]
     assert max(map(len, lines)) <= 100

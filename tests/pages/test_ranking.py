@@ -14,7 +14,7 @@ from scipy.stats import ttest_ind
 
 from gantrain import files
 from gantrain.pages.candidates import Candidate, Spread, apart
-from gantrain.pages.ranking import Comparison, compare
+from gantrain.pages.ranking import UNLIKE, Comparison, compare
 from gantrain.pages.records import Record
 from gantrain.pages.settings import differing, typed_as
 from gantrain.pages.tables import as_csv, legend
@@ -369,7 +369,9 @@ def test_numbers_measured_otherwise_are_left_out(tmp_path: Path) -> None:
     comparison = compared(tmp_path, *seeds(HINGE, 0.1), *seeds(BCE, 0.2), other)
     assert comparison.unlike == ["2"]
     assert comparison.ranked[0].name == "0"
-    assert "1 measured otherwise and left out of the ranking" in comparison.verdict
+    assert comparison.verdict.endswith(f" run `2` {UNLIKE}.")
+    young = compared(tmp_path / "young", *seeds(HINGE, 0.1), {**BCE, "fd": []})
+    assert young.verdict.endswith(" run `1` has not measured fd_rand.")
 
 
 def test_without_a_number_nothing_is_better(tmp_path: Path) -> None:

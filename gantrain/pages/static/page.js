@@ -122,7 +122,7 @@
     return null;
   }
   function around(plot, low, high) { // a line that does not move lies in the middle
-    if (low === null) return [0, 1];
+    if (low === null || (low === 0 && high === 0)) return [0, 1];
     const room = high > low ? 0.06 * (high - low) : Math.abs(high) / 2 || 1;
     return [low - room, high + room];
   }
