@@ -143,7 +143,7 @@ def test_the_report_in_full() -> None:
         "## Checked",
         "- GD004 The players' gradients cancel\n- GD201 Mode collapse",
         "## Not checked",
-        f"- GD301 Checkerboard: the fakes are too much alike\n- {WAITING}: what it goes by was not measured",
+        f"- {WAITING}: what it goes by was not measured\n- GD301 Checkerboard: the fakes are too much alike",
         "The doctor took 1.2 % of the training time.\n",
     ]
 
