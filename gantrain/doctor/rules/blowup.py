@@ -25,7 +25,7 @@ class Symptom(NamedTuple):
 
 
 # Not among them: G's gradient over that of its first steps. In a run that ends well one that began small may
-# grow fiftyfold; of three rounds of DoctorBench it found no broken run that the others miss, and blamed five.
+# grow fiftyfold; of three rounds of DoctorBench it found no broken run that the others miss, and blamed four.
 BLOW_UPS = (
     Symptom("grad_norm_g", "grad_max", "the norm of G's gradient"),
     Symptom("transmission", "slope_max", "D's slope at the fakes"),
