@@ -245,15 +245,16 @@ class Comparison:
             for record in self.records
             if record.status == "finished" and not record.measured(self.metric)
         ]
-        for runs, text in ((unmeasured, f"has not measured {self.metric}"), (self.unlike, UNLIKE)):
-            words += [f"run `{'`, `'.join(runs)}` {text}"] if 0 < len(runs) < len(self.records) else []
-        return f"{'; '.join(words)}." if words else ""
+        for runs, text in ((unmeasured, f"no look at {self.metric}"), (self.unlike, UNLIKE)):
+            words += [f"{text}: run `{'`, `'.join(runs)}`"] if 0 < len(runs) < len(self.records) else []
+        told = "; ".join(words)
+        return f"{told[:1].upper()}{told[1:]}." if told else ""
 
 
 LOST = (("failed", "failed"), ("interrupted", "stopped early"), ("running", "not finished"))
 """Status -> words. A run that was killed says "running" for good."""
 
-UNLIKE = "was measured on other data, or on other numbers of pictures, and is left out of the ranking"
+UNLIKE = "measured on other data, or on other numbers of pictures, and left out of the ranking"
 
 
 def compare(records: Sequence[Record], metric: str | None = None) -> Comparison:

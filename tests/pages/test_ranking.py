@@ -369,9 +369,9 @@ def test_numbers_measured_otherwise_are_left_out(tmp_path: Path) -> None:
     comparison = compared(tmp_path, *seeds(HINGE, 0.1), *seeds(BCE, 0.2), other)
     assert comparison.unlike == ["2"]
     assert comparison.ranked[0].name == "0"
-    assert comparison.verdict.endswith(f" run `2` {UNLIKE}.")
+    assert comparison.verdict.endswith(f" {UNLIKE.capitalize()}: run `2`.")
     young = compared(tmp_path / "young", *seeds(HINGE, 0.1), {**BCE, "fd": []})
-    assert young.verdict.endswith(" run `1` has not measured fd_rand.")
+    assert young.verdict.endswith(" No look at fd_rand: run `1`.")
 
 
 def test_without_a_number_nothing_is_better(tmp_path: Path) -> None:
