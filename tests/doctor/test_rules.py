@@ -403,21 +403,21 @@ BROKEN = (
         {"vendi_ratio": 0.06, "variety": 0.05, "near_pair_ratio": 0.1},
         "error",
         "the generator behaves as if it drew 15 distinct pictures out of 256 "
-        "(Vendi ratio 0.06, real 1.00 +- 0.02)",
+        "(Vendi ratio of the pixels 0.06, real 1.00 +- 0.02)",
     ),
     Broken(
         "GD201",
         {"vendi_ratio": 0.12, "variety": 0.36},
         "warning",
         "the generator behaves as if it drew 31 distinct pictures out of 256 "
-        "(Vendi ratio 0.12, real 1.00 +- 0.02)",
+        "(Vendi ratio of the pixels 0.12, real 1.00 +- 0.02)",
     ),
     Broken(
         "GD201",
         {"vendi_ratio": 0.17, "variety": 0.48, "recall": 0.004},
         "warning",
         "the generator behaves as if it drew 44 distinct pictures out of 256 "
-        "(Vendi ratio 0.17, real 1.00 +- 0.02), and 0.4 % of the real pictures lie among them",
+        "(Vendi ratio of the pixels 0.17, real 1.00 +- 0.02), and 0.4 % of the real pictures lie among them",
     ),
     Broken(
         "GD201",

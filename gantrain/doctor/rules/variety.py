@@ -35,7 +35,7 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
     if variety < warn or elsewhere:
         message = (
             f"the generator behaves as if it drew {max(1, round(ratio * OUT_OF))} distinct pictures out of "
-            f"{OUT_OF} (Vendi ratio {ratio:.2f}, real {usual(at.nulls['vendi_ratio'])})"
+            f"{OUT_OF} (Vendi ratio of the pixels {ratio:.2f}, real {usual(at.nulls['vendi_ratio'])})"
         )
         if elsewhere:
             message += f", and {percent(at.get('recall'))} of the real pictures lie among them"
