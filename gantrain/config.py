@@ -227,7 +227,7 @@ WARNINGS = (
         "schedule",
         ("entangled",),
         lambda entangled: entangled,
-        "entangled is the wrong way on purpose (N1.3): the two players' gradients cancel",
+        "entangled is the wrong way on purpose: the two players' gradients cancel",
         "schedule=alternating, or schedule=shared for one forward pass done right",
     ),
     Rule(
@@ -241,7 +241,8 @@ WARNINGS = (
         "train.batch_size",
         ("batch_size", "count", "tenth"),
         lambda batch, count, tenth: batch <= count < 10 * batch and tenth < batch,
-        "a batch of {batch_size} out of {count} images leaves fewer than 10 updates an epoch",
+        "a batch of {batch_size} out of {count} images leaves fewer than 10 updates an epoch: "
+        "smaller ones make more of few pictures",
         "train.batch_size={tenth}",
     ),
     Rule(

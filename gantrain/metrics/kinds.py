@@ -5,7 +5,17 @@ from __future__ import annotations
 from gantrain.errors import GantrainError
 
 LOWER_IS_BETTER = ("fd", "kd", "swd")
-KINDS = (*LOWER_IS_BETTER, "precision", "recall", "density", "coverage", "vendi")
+MEANINGS = {
+    "fd": "Frechet distance to the real pictures",
+    "kd": "kernel distance to the real pictures",
+    "swd": "sliced Wasserstein distance to the real pictures",
+    "precision": "share of the samples near a real picture",
+    "recall": "share of the real pictures near a sample",
+    "density": "how densely the samples lie among the real pictures",
+    "coverage": "share of the real pictures with a sample beside them",
+    "vendi": "variety over that of the real pictures",
+}
+KINDS = tuple(MEANINGS)
 NEAREST_ONE = ("density", "vendi")
 IN_TRAINING = ("pca64", "rand")  # spaces that are looked at while training: they need no classifier
 
@@ -26,6 +36,11 @@ def badness(name: str, value: float) -> float:
     if kind in LOWER_IS_BETTER:
         return value
     return abs(1 - value) if kind in NEAREST_ONE else 1 - value
+
+
+def meaning(name: str) -> str:
+    """What it is, for a reader."""
+    return MEANINGS[name.partition("_")[0]]
 
 
 def better(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gantrain import files
-from gantrain.metrics.kinds import better
+from gantrain.metrics.kinds import better, meaning
 from gantrain.pages.ranking import Comparison
 from gantrain.pages.records import SHOWN_METRICS, Record
 from gantrain.pages.settings import SEED, shown, value_of
@@ -51,7 +51,8 @@ def legend(comparison: Comparison) -> str:
     for metric, null in nulls.items():
         ideal = "" if null is None else f" ({null:.3g})"
         told.setdefault(f"{better(metric)} is better", []).append(f"{metric}{ideal}")
-    words = [f"{way}: {', '.join(names)}" for way, names in told.items()]
+    words = [f"{comparison.metric}: {meaning(comparison.metric)}"] if metrics else []
+    words += [f"{way}: {', '.join(names)}" for way, names in told.items()]
     if any(null is not None for null in nulls.values()):
         words.append("in brackets: what real pictures give")
     if len(metrics) > 1:

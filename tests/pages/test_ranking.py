@@ -179,8 +179,9 @@ def test_a_row_tells_of_one_checkpoint(tmp_path: Path) -> None:
     (row,) = csv.DictReader(io.StringIO(as_csv(compare([run]))))
     assert (row["fd_rand"], row["coverage_rand"]) == ("0.1", "0.4")
     assert legend(compare([run])) == (
-        "lower is better: fd_rand (0.04); higher is better: coverage_rand (0.95); in brackets: what real "
-        "pictures give; each run at its best look by fd_rand"
+        "fd_rand: Frechet distance to the real pictures; lower is better: fd_rand (0.04); "
+        "higher is better: coverage_rand (0.95); in brackets: what real pictures give; "
+        "each run at its best look by fd_rand"
     )
 
 
