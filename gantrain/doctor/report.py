@@ -210,18 +210,13 @@ def _capital(text: str) -> str:
 
 
 def in_brief(diagnosis: Diagnosis) -> str:
-    """The verdict, and what to try."""
-    tries = [
-        f"  {titled(finding['rule'])} ({_standing(finding)}); try: {' '.join(finding['remedy'])}"
-        for finding in diagnosis.serious
-        if finding["remedy"]
-    ]
-    return "\n".join([_capital(verdict(diagnosis)), *tries])
+    """The verdict: each finding had a line when it began."""
+    return _capital(verdict(diagnosis))
 
 
 def in_full(diagnosis: Diagnosis) -> str:
     """What report.md says, shorter, for the terminal."""
-    lines = [_capital(verdict(diagnosis))]
+    lines = [in_brief(diagnosis)]
     for finding in diagnosis.serious:
         lines += [
             "",

@@ -183,13 +183,8 @@ def test_a_healthy_report_says_what_was_checked() -> None:
     )
 
 
-def test_in_brief_is_the_verdict_and_what_to_try() -> None:
-    assert in_brief(BROKEN).splitlines() == [
-        "Broken: the players' gradients cancel (GD004) is the cause",
-        "  GD004 The players' gradients cancel (an error, the cause); try: schedule=alternating",
-        f"  GD201 Mode collapse (an error, because of GD004); try: {' '.join(SYMPTOM['remedy'])}",
-    ]
-    assert in_brief(HEALTHY) == "Healthy: nothing wrong was found"
+def test_in_brief_is_the_verdict() -> None:
+    assert in_brief(BROKEN) == in_full(BROKEN).splitlines()[0]
 
 
 @pytest.mark.parametrize(
