@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,8 @@ def preflight(overrides: Sequence[str], strict: bool = False, config_dir: str | 
     with tempfile.TemporaryDirectory() as nowhere:
         doctor = attending(cfg, Path(nowhere), None, facts)
         doctor.begin()
-        conclude(doctor, in_full(doctor.report("planned")), strict)
+        unkept = replace(doctor.report("planned"), run=None)  # pictures included
+        conclude(doctor, in_full(unkept), strict)
 
 
 def attending(cfg: DictConfig, run: Path, start: Path | None, facts: dict[str, Any] | None = None) -> Doctor:

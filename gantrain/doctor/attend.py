@@ -191,6 +191,7 @@ class Doctor:
             status=status,
             share=None if self.silent else self.governor.share(self.eyes.state.seconds),
             facts=self.facts,
+            run=self.run,
         )
 
     def report(self, status: str) -> Diagnosis:

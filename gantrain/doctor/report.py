@@ -5,12 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gantrain.doctor.finding import Finding
 from gantrain.doctor.rules.registry import BY_ID
 from gantrain.doctor.rules.rule import UNMEASURED, Facts, Remedy, within_a_sentence
 from gantrain.doctor.rules.variety import SHORT
 from gantrain.doctor.watch import WARM_UP_STEPS
+from gantrain.files import from_here
 
 WIDTH = 100  # of the terminal's lines
 MORE = 2  # remedies beside the first
@@ -23,7 +25,7 @@ class Diagnosis:
 
     findings: `Watch.active` and `Watch.resolved`, in their order. checked, unchecked: of the watch. step: the
     last one examined. status: of summary.json ("finished", "running", ...). share: of the training time that
-    the doctor took; None if unknown.
+    the doctor took; None if unknown. run: where the findings' pictures are; None: they are not kept.
     """
 
     findings: Sequence[Finding]
@@ -34,6 +36,7 @@ class Diagnosis:
     status: str = "finished"
     share: float | None = None
     facts: Facts = field(default_factory=dict)
+    run: Path | None = None
 
     @property
     def serious(self) -> list[Finding]:
@@ -224,8 +227,8 @@ def in_full(diagnosis: Diagnosis) -> str:
         ]
         lines += _wrapped(f"{_capital(finding['message'])}.")
         lines += _wrapped(finding["why"])
-        if finding["picture"]:
-            lines += _wrapped(f"See {finding['picture']}")
+        if finding["picture"] and diagnosis.run:
+            lines.append(f"  See {from_here(diagnosis.run / finding['picture'])}")
         for word, remedy in _in_turn(remedies_of(finding, {})):
             lines += _wrapped(f"{word}: {' '.join(remedy.overrides)}")
             lines += _wrapped(f"Price: {remedy.price} {remedy.not_when}")

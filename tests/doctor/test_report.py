@@ -158,7 +158,9 @@ def test_the_terminal_gets_the_same_shorter() -> None:
     assert lines[0] == "Broken: the players' gradients cancel (GD004) is the cause"
     assert lines[2] == "GD004 The players' gradients cancel (an error, the cause, since step 25)"
     assert "  Try: schedule=alternating" in lines
-    assert "  See exhibits/GD201-00000300.png" in lines
+    assert not [line for line in lines if "See " in line], "nobody says where it is"
+    placed = in_full(replace(BROKEN, run=Path("outputs/my run"))).splitlines()
+    assert "  See 'outputs/my run/exhibits/GD201-00000300.png'" in placed
     assert lines[-5:] == [
         "Checked for: GD004 The players' gradients cancel, GD201 Mode collapse",
         f"Not checked: {WAITING}: what it",
