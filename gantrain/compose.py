@@ -113,13 +113,10 @@ def check_overrides(overrides: Sequence[str]) -> None:
 
 def _not_an_override(text: str, before: str = "") -> GantrainError:
     """before: the word before it, whose value it may belong to."""
-    whole = f"{before} {text}"
-    if "=" in before and Path(_split(whole)[1]).exists():
-        return GantrainError(
-            text, "is neither a command nor key=value", f"with its blank quoted: {typed(whole)}"
-        )
-    own = _own_pictures(text)
+    whole, own = f"{before} {text}", _own_pictures(text)
     remedy = f"in its place: {own}" if own else "gantrain --help lists both"
+    if "=" in before and Path(_split(whole)[1]).exists():
+        remedy = f"with its blank quoted: {typed(whole)}"
     return GantrainError(text, "is neither a command nor key=value", remedy)
 
 

@@ -6,12 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from math import inf
 from statistics import fmean, stdev
-from typing import Any
 
-from gantrain.pages.records import Record
+from gantrain.pages.records import Record, Row
 from gantrain.pages.settings import Settings, typed_as
 
-Row = dict[str, Any]
 NAMED = 4  # settings that a name may consist of
 
 

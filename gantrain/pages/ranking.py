@@ -11,8 +11,8 @@ from statistics import fmean
 
 from gantrain.doctor.rules.rule import within_a_sentence
 from gantrain.metrics.kinds import badness, better
-from gantrain.pages.candidates import Candidate, Row, Spread, apart
-from gantrain.pages.records import USUAL_METRIC, Record
+from gantrain.pages.candidates import Candidate, Spread, apart
+from gantrain.pages.records import USUAL_METRIC, Record, Row
 from gantrain.pages.settings import Settings, differing, settings_of, shown
 
 
