@@ -21,7 +21,8 @@ USUAL_PLACES = {
     "fifth_round": ("opencv", "facebook"),
     "sixth_round": ("plasma", "apple"),
     "seventh_round": ("palapeli", "joypixels"),
-    "held_out": ("postcards", "openmoji"),
+    "eighth_round": ("postcards", "openmoji"),
+    "held_out": ("paper", "fluent"),
 }
 SETS = tuple(USUAL_PLACES)
 

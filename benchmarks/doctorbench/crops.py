@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -79,6 +80,17 @@ def of_scikit_image() -> list[Tensor]:
     return opened(folder / name for name in SCENES)
 
 
+def of_npm(variable: str, package: str, patterns: Iterable[str]) -> list[Tensor]:
+    """Those of an unpacked npm package that match, wherever the environment says: uint8, 3 x 427 x W."""
+    root = Path(os.environ.get(variable, ""), "package")
+    paths = sorted(path for pattern in patterns for path in root.glob(pattern))
+    if not paths:
+        raise GantrainError(
+            "data.source", f"{variable} names no folder of an unpacked {package}", f"npm pack {package}"
+        )
+    return opened(paths)
+
+
 BACKGROUNDS = "backgrounds"
 EXAMPLES = "doc/opencv-doc/examples"
 PHOTOGRAPHS = (
@@ -92,6 +104,10 @@ WALLPAPERS = (
     *("FallenLeaf", "OneStandsOut", "Path", "SafeLanding"),
 )
 POSTCARDS = ("1", "14", "15", "4", "5", "54", "56", "6", "61", "67", "68", "69", "75", "77", "78", "8")
+PAPER = (
+    *("antoine-barres", "bruno-abatti", "daniel-olahh", "daniel-olahs", "fabio-mangione", "federico-beccari"),
+    *("ilya-yakover", "joshua-stannard", "soroush-karimi", "uriel-soberanes", "faces/*-[23]"),
+)
 SCENES = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "motorcycle_left.png", "rocket.jpg")
 SOURCES: Mapping[str, Callable[[], list[Tensor]]] = {
     "scikit-learn": of_scikit_learn,
@@ -109,6 +125,9 @@ SOURCES: Mapping[str, Callable[[], list[Tensor]]] = {
     "palapeli-data": partial(of_debian, "palapeli/collection", ["*.jpg"], "palapeli-data"),
     "cimg-doc": partial(
         of_debian, "doc/cimg-dev/html/img", [f"postcard{name}.jpg" for name in POSTCARDS], "cimg-doc"
+    ),
+    "paper-kit-2": partial(
+        of_npm, "GANTRAIN_PAPER", "paper-kit-2@2.1.0", [f"assets/img/{name}.jpg" for name in PAPER]
     ),
     "scikit-image": of_scikit_image,
 }
