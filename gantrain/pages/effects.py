@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gantrain.pages.candidates import Spread
@@ -29,7 +29,7 @@ class Axis:
     def place(self, value: float) -> float:
         low, high, value = (math.log(x) if self.log else x for x in (self.low, self.high, value))
         share = (value - low) / (high - low) if high > low else 0.5
-        return round(100 * (MARGIN + (1 - 2 * MARGIN) * min(1.0, max(0.0, share))), 2)
+        return round(100 * (MARGIN + (1 - 2 * MARGIN) * share), 2)
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,14 @@ class Drawing:
 def drawn(effect: Effect) -> Drawing:
     """Options that are numbers stand in their order, others as they were typed."""
     options, numbers = dict(effect.options), [_number(option) for option in effect.options]
-    metric = Axis.over([value for spread in options.values() for value in spread.values])
     known = [number for number in numbers if number is not None]
     if len(known) < len(numbers):
-        return Drawing(
-            shown(effect.key), effect.balanced, [_bar(*item, metric) for item in options.items()], []
-        )
+        return Drawing(shown(effect.key), effect.balanced, _bars(options.items()), [])
     by_number = sorted(zip(known, options.items(), strict=True))
     if len(options) <= MANY:
-        return Drawing(shown(effect.key), effect.balanced, [_bar(*item, metric) for _, item in by_number], [])
+        return Drawing(shown(effect.key), effect.balanced, _bars(item for _, item in by_number), [])
     along = Axis.over(known, log=min(known) > 0)
+    metric = Axis.over([value for spread in options.values() for value in spread.values])
     points = [
         Point(along.place(number), metric.place(value), f"{shown(effect.key)}={option}: {value:.3g}")
         for number, (option, spread) in by_number
@@ -87,11 +85,17 @@ def drawn(effect: Effect) -> Drawing:
     return Drawing(shown(effect.key), effect.balanced, [], points, *corners)
 
 
-def _bar(option: str, spread: Spread, axis: Axis) -> Bar:
-    sd = spread.sd or 0.0
-    left, right = axis.place(spread.mean - sd), axis.place(spread.mean + sd)
-    dots = [axis.place(value) for value in spread.values]
-    return Bar(option, str(spread), dots, axis.place(spread.mean), left, round(right - left, 2))
+def _bars(options: Iterable[tuple[str, Spread]]) -> list[Bar]:
+    """The axis has room for every run and every bar."""
+    spreads = dict(options)
+    ends = {option: (s.mean - (s.sd or 0.0), s.mean + (s.sd or 0.0)) for option, s in spreads.items()}
+    axis = Axis.over([x for option, spread in spreads.items() for x in (*spread.values, *ends[option])])
+    found = []
+    for option, spread in spreads.items():
+        left, right = (axis.place(end) for end in ends[option])
+        dots = [axis.place(value) for value in spread.values]
+        found.append(Bar(option, str(spread), dots, axis.place(spread.mean), left, round(right - left, 2)))
+    return found
 
 
 def _number(text: str) -> float | None:

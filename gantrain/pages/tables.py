@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gantrain import files
@@ -132,6 +132,17 @@ def as_markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
+def means(comparison: Comparison) -> Iterator[str]:
+    """ "fd_pca64 by loss: lsgan 0.12 ± 0.01, bce 0.15 ± 0.02", best first; only where an option has several
+    runs: otherwise the table itself says it.
+    """
+    for effect in comparison.effects:
+        if any(len(spread.values) > 1 for spread in effect.options.values()):
+            told = ", ".join(f"{option} {spread}" for option, spread in effect.options.items())
+            care = "" if effect.balanced else " (not every option met the same others)"
+            yield f"{comparison.metric} by {shown(effect.key)}: {told}{care}"
+
+
 def as_text(comparison: Comparison) -> str:
     """For the terminal: columns under each other, the verdict below."""
     table = [header(comparison), *([_text(cell) for cell in row] for row in rows(comparison))]
@@ -143,7 +154,8 @@ def as_text(comparison: Comparison) -> str:
         "  ".join(row[n].ljust(width) for n, width in zip(keep, widths, strict=True)).rstrip()
         for row in table
     ]
-    return "\n".join([*lines, "", *filter(None, [legend(comparison), comparison.verdict])])
+    told = (legend(comparison), *means(comparison), comparison.verdict)
+    return "\n".join([*lines, "", *filter(None, told)])
 
 
 FORMATS: dict[str, Callable[[Comparison], str]] = {"md": as_markdown, "csv": as_csv}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from gantrain.pages.candidates import Candidate, Spread, apart
 from gantrain.pages.ranking import UNLIKE, Comparison, compare
 from gantrain.pages.records import Record
 from gantrain.pages.settings import differing, typed_as
-from gantrain.pages.tables import as_csv, legend
 
 BCE = {"overrides": ["loss=bce"], "choices": {"loss": "bce"}}
 HINGE = {"overrides": ["loss=hinge"], "choices": {"loss": "hinge"}}
@@ -169,20 +166,6 @@ def test_a_fault_of_the_second_does_not_decide_what_chance_may_have(tmp_path: Pa
     assert "too close to call" in told
     assert told.endswith(" The doctor says of `loss=bce`: checkerboard (GD301).")
     assert "is last" not in told
-
-
-def test_a_row_tells_of_one_checkpoint(tmp_path: Path) -> None:
-    """The other metric is better at the second look; the one that ranks is best at the first."""
-    (run,) = sweep(tmp_path, {"fd": [0.1, 0.3]})
-    for row, coverage in zip(run.evaluations, (0.4, 0.9), strict=True):
-        row["metrics"]["coverage_rand"] = row["metrics"]["fd_rand"] | {"value": coverage, "null_mean": 0.95}
-    (row,) = csv.DictReader(io.StringIO(as_csv(compare([run]))))
-    assert (row["fd_rand"], row["coverage_rand"]) == ("0.1", "0.4")
-    assert legend(compare([run])) == (
-        "fd_rand: Frechet distance to the real pictures; lower is better: fd_rand (0.04); "
-        "higher is better: coverage_rand (0.95); in brackets: what real pictures give; "
-        "each run at its best look by fd_rand"
-    )
 
 
 def test_a_lead_within_chance_is_not_called_one(tmp_path: Path) -> None:

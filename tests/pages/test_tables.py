@@ -1,0 +1,57 @@
+"""The ranked table as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from made import sweep
+
+from gantrain.pages.ranking import compare
+from gantrain.pages.tables import as_csv, as_text, legend, means
+
+BCE = {"overrides": ["loss=bce"], "choices": {"loss": "bce"}}
+HINGE = {"overrides": ["loss=hinge"], "choices": {"loss": "hinge"}}
+
+
+def test_a_row_tells_of_one_checkpoint(tmp_path: Path) -> None:
+    """The other metric is better at the second look; the one that ranks is best at the first."""
+    (run,) = sweep(tmp_path, {"fd": [0.1, 0.3]})
+    for row, coverage in zip(run.evaluations, (0.4, 0.9), strict=True):
+        row["metrics"]["coverage_rand"] = row["metrics"]["fd_rand"] | {"value": coverage, "null_mean": 0.95}
+    (row,) = csv.DictReader(io.StringIO(as_csv(compare([run]))))
+    assert (row["fd_rand"], row["coverage_rand"]) == ("0.1", "0.4")
+    assert legend(compare([run])) == (
+        "fd_rand: Frechet distance to the real pictures; lower is better: fd_rand (0.04); "
+        "higher is better: coverage_rand (0.95); in brackets: what real pictures give; "
+        "each run at its best look by fd_rand"
+    )
+
+
+def test_the_terminal_shows_what_each_option_gave_on_average(tmp_path: Path) -> None:
+    """Of several settings each; an option that met other others than the rest says so."""
+    tried = ((BCE, "nearest", 0.3), (BCE, "bilinear", 0.5), (HINGE, "nearest", 0.1), (HINGE, "bilinear", 0.3))
+    runs = [
+        {
+            "overrides": [*one["overrides"], f"upsample={mode}"],
+            "choices": one["choices"] | {"upsample": mode},
+            "fd": [fd],
+        }
+        for one, mode, fd in tried
+    ]
+    whole = compare(sweep(tmp_path / "whole", *runs))
+    assert list(means(whole)) == [
+        "fd_rand by loss: hinge 0.2 ± 0.14, bce 0.4 ± 0.14",
+        "fd_rand by upsample: nearest 0.2 ± 0.14, bilinear 0.4 ± 0.14",
+    ]
+    assert "\n".join(means(whole)) in as_text(whole)
+    cut = compare(sweep(tmp_path / "cut", *runs[:3]))
+    assert list(means(cut)) == [
+        "fd_rand by loss: hinge 0.1, bce 0.4 ± 0.14 (not every option met the same others)",
+        "fd_rand by upsample: nearest 0.2 ± 0.14, bilinear 0.5 (not every option met the same others)",
+    ]
+
+
+def test_what_the_table_itself_says_is_not_said_again(tmp_path: Path) -> None:
+    assert not list(means(compare(sweep(tmp_path, BCE | {"fd": [0.3]}, HINGE | {"fd": [0.2]}))))
