@@ -23,11 +23,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gantrain.console import typed
 from gantrain.errors import GantrainError
-from gantrain.keys import GROUPS, config_dir, flatten, key_of, options_of, unknown_key
+from gantrain.keys import GROUPS, OPEN, config_dir, flatten, key_of, options_of, unknown_key, within
 
 CONFIG_NAME = "train"
 OPTIONAL = ("experiment", "sweep")
-OPEN = "doctor.params."
 SEARCH_PATH = "hydra.searchpath"
 
 OmegaConf.register_new_resolver("gantrain_id", lambda: secrets.token_hex(2), use_cache=True, replace=True)
@@ -95,8 +94,10 @@ def beside(folder: str | None) -> list[str]:
 
 
 def opened(overrides: Sequence[str]) -> list[str]:
-    """`doctor.params` is empty until somebody sets a threshold: Hydra then wants ++ in front."""
-    return [f"++{override}" if override.startswith(OPEN) else override for override in overrides]
+    """What stands in an empty section Hydra wants with ++ in front."""
+    return [
+        f"++{override}" if within(override.partition("=")[0], [OPEN]) else override for override in overrides
+    ]
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
@@ -221,8 +222,11 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
         return GantrainError(f"~{key}", "cannot be left out: training needs one", remedy)
     if not value and given:
         value = _split(given[-1])[1]
-    if key not in known and not key.startswith(OPEN):
+    if key not in known and not within(key, [OPEN]):
         return unknown_key(key, known)
+    if key == OPEN:
+        remedy = f"one at a time: {OPEN}.GD201.variety_warn=0.2"
+        return GantrainError(key, "is a section of rules and their parameters", remedy)
     takes = sorted({k[len(key) + 1 :].split(".")[0] for k in known if k.startswith(key + ".")})
     if takes:
         return GantrainError(key, "is a section of options, not a value", f"it takes: {', '.join(takes)}")

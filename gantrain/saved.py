@@ -14,7 +14,7 @@ from gantrain import files
 from gantrain.build import DataFacts
 from gantrain.config import SECTIONS
 from gantrain.errors import GantrainError
-from gantrain.keys import RESUMABLE, flatten, within
+from gantrain.keys import OPEN, RESUMABLE, flatten, within
 from gantrain.sections import AUTO, DECIDED
 
 FACTS = "facts"  # of the data, in config.yaml beside what was composed
@@ -62,6 +62,21 @@ def saved_config(run: Path) -> tuple[DictConfig, DataFacts]:
         YAMLError,
     ) as error:
         raise GantrainError(str(run / files.CONFIG), "is damaged: not a saved configuration", "") from error
+
+
+def value_of(override: str) -> Any:
+    """The value of key=value, as a composition would read it.
+
+    Raises:
+        GantrainError: it is no YAML.
+    """
+    key, _, text = override.partition("=")
+    try:
+        value = OmegaConf.select(OmegaConf.from_dotlist([override]), key)
+    except (YAMLError, OmegaConfBaseException) as error:
+        remedy = "e.g. 4000, 0.2, true or '[GD301]'"
+        raise GantrainError(key, f"cannot read the value {text}", remedy) from error
+    return float(value) if type(value) is int and within(key, [OPEN]) else value
 
 
 def with_decisions_of(cfg: DictConfig, run: Path) -> DictConfig:

@@ -132,7 +132,7 @@ TRAINING = {
     "doctor.ignore=[GD30]": r"GD30.*no such rule\n.*GD30",
     "doctor.params.GD301.foo=1": r"doctor.params.GD301.foo: no such parameter",
     "doctor.params.GD999.x=1": r"doctor.params.GD999: no such rule",
-    "doctor.params=3": r"doctor.params: ",
+    "doctor.params=3": r"doctor.params: is a section of rules and their parameters",
     "runtime.compile=true": r"runtime.compile: no such choice: 'True'\n.*runtime.compile=none",
     "runtime.compile=cudagraphs runtime.device=cpu": r"runtime.compile: CUDA graphs need.*\n.*=none",
     "runtime.precision=fp16": r"runtime.precision: no such choice: 'fp16'\n.*runtime.precision=bf16",

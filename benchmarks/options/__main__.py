@@ -108,9 +108,11 @@ def page(given: argparse.Namespace) -> None:
 def index() -> Iterator[str]:
     yield "# What each option does to the pictures\n"
     yield (
-        "A sweep for each group: the command, the pictures, the numbers, what the doctor said,\n"
+        "A sweep for each of eight groups: the command, the pictures, the numbers, what the doctor said,\n"
         "what a person saw. Short runs of small networks on a processor, two seeds: enough to see\n"
         "what an option does, not to rank it for other data or a longer training.\n"
+        "Codes such as N2.5 in the tables are numbers of practitioners' advice: "
+        "[what they were worth](../findings.md).\n"
     )
     yield "| group | options | on |"
     yield "|---|---|---|"

@@ -23,7 +23,7 @@ from gantrain.errors import FoundError, GantrainError, NonFiniteError
 from gantrain.pages.records import anew
 from gantrain.pages.writing import write_report
 from gantrain.process import prepare_process
-from gantrain.saved import plain, recorded, saved_config
+from gantrain.saved import plain, recorded, saved_config, value_of
 
 LOST = "no longer running"  # killed, mostly
 
@@ -133,7 +133,4 @@ def change(cfg: DictConfig, setting: str) -> None:
     key, equals, _ = setting.partition("=")
     if not equals or not key.startswith("doctor."):
         raise GantrainError(setting, "is not a setting of the doctor", "e.g. doctor.ignore=[GD301]")
-    value = OmegaConf.select(OmegaConf.from_dotlist([setting]), key)
-    if type(value) is int and key.startswith("doctor.params."):
-        value = float(value)  # as all of them are; a composition would have made it one
-    OmegaConf.update(cfg, key, value, force_add=True)
+    OmegaConf.update(cfg, key, value_of(setting), force_add=True)

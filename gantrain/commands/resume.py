@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from gantrain import checkpoint, files
 from gantrain.commands.train import train
 from gantrain.compose import extended
 from gantrain.errors import GantrainError
-from gantrain.keys import GROUPS, RESUMABLE, command_line, flatten, unknown_key, within
+from gantrain.keys import GROUPS, OPEN, RESUMABLE, command_line, flatten, unknown_key, within
 from gantrain.pages.records import Record, anew
-from gantrain.saved import plain, saved_config
+from gantrain.saved import plain, saved_config, value_of
 
 
 def resume(name: str, overrides: Sequence[str]) -> None:
@@ -41,16 +39,13 @@ def change(cfg: DictConfig, override: str, run: Path) -> None:
         raise GantrainError(override, "is not key=value", "e.g. train.steps=4000")
     if key in GROUPS:
         raise another_experiment(key, "is chosen when a run begins", run, override)
-    if key not in flat:
+    if key not in flat and not within(key, [OPEN]):
         raise unknown_key(key, flat)
-    try:
-        value = OmegaConf.select(OmegaConf.from_dotlist([override]), key)
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise GantrainError(key, f"cannot read the value {text}", "e.g. train.steps=4000") from error
+    value = value_of(override)
     if not within(key, RESUMABLE) and value != flat[key]:
         reason = f"{flat[key]} -> {text} would make it another experiment"
         raise another_experiment(key, reason, run, override)
-    OmegaConf.update(cfg, key, value)
+    OmegaConf.update(cfg, key, value, force_add=True)
 
 
 def another_experiment(key: str, reason: str, run: Path, override: str) -> GantrainError:

@@ -21,6 +21,7 @@ from gantrain import checkpoint, files
 from gantrain.errors import Interrupted
 from gantrain.keys import flatten
 from gantrain.process import graceful_stop, recording_failure
+from gantrain.saved import saved_config
 
 ROOT = Path(__file__).parent.parent.parent
 Process = Callable[..., subprocess.Popen[str]]
@@ -186,6 +187,16 @@ def test_the_summary_repeats_what_was_resumed_with(gantrain: Command) -> None:
     assert typed[0] == "loss=hinge"
     assert typed[-2:] == ["train.steps=3", "tracking.every=1"]
     assert [o for o in typed if o.startswith("train.steps=")] == ["train.steps=3"]
+
+
+def test_a_threshold_that_nobody_had_set_may_be_set(gantrain: Command) -> None:
+    assert gantrain(*TINY, "train.steps=2", "hydra.run.dir=run").code == 0
+    refused = gantrain("resume", "run", "train.steps=3", "doctor.params.GD201.variety_warm=1")
+    assert refused.code == 2
+    assert "doctor.params.GD201.variety_warm: no such parameter" in refused.err
+    assert gantrain("resume", "run", "train.steps=3", "doctor.params.GD201.variety_warn=1").code == 0
+    assert saved_config(Path("run"))[0].doctor.params == {"GD201": {"variety_warn": 1.0}}
+    assert gantrain("resume", "run", "train.steps=4").code == 0
 
 
 def test_findings_after_the_checkpoint_are_told_once(gantrain: Command) -> None:
