@@ -39,9 +39,9 @@ METHODS = {
     "schedule": ("phases", "start", "review_every"),
     "optim": ("step", "zero_grad", "param_groups"),
 }
-STATEFUL = ("loss", "penalty", "augment")  # of the rules: one of the user's own may be a module with a state
 ENOUGH_HELD_OUT = 1000  # real pictures to judge by
 GIVEN_TO_OPTIMISERS = ("params", "lr")
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)  # with a fused kernel on every device
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,9 @@ def make_network(cfg: DictConfig, name: str, data: DataFacts, device: torch.devi
 
 def make_optimiser(cfg: DictConfig, player: Player, network: nn.Module) -> torch.optim.Optimizer:
     options = {key: value for key, value in cfg.optim.items() if key not in LEARNING_RATES.values()}
-    takes = inspect.signature(signatures.locate(options["_target_"], "optim")).parameters
-    if "fused" in takes and not any(options.get(other) for other in ("foreach", "differentiable")):
+    kind = signatures.locate(options["_target_"], "optim")
+    takes = inspect.signature(kind).parameters
+    if kind in FUSED and not any(options.get(other) for other in ("foreach", "differentiable")):
         options.setdefault("fused", True)
     if "capturable" in takes and cfg.runtime.compile == "cudagraphs":
         options.setdefault("capturable", True)
@@ -164,10 +165,12 @@ def make_game(cfg: DictConfig, images: ImageSet, device: torch.device) -> Game:
         loss=make("loss", cfg.loss),
         penalty=make("penalty", cfg.penalty),
         latent=make_latent(cfg),
-        augment=make("augment", cfg.augment).to(device),
+        augment=make("augment", cfg.augment),
         split_batches=schedule.split_batches,
         precision=runtime.Precision(runtime.DTYPES[cfg.runtime.precision]),
     )
+    for part in rules.modules.values():
+        part.to(device)
     return Game(Store(images, device), rules, schedule)
 
 
@@ -193,9 +196,7 @@ def make_state(cfg: DictConfig, nets: Players, game: Game, count: int, device: t
         sampler=Sampler(count, int(cfg.train.batch_size), int(cfg.seed)),
         noise=noise,
         schedule_stats=game.schedule.start(),
-        components={
-            name: part for name in STATEFUL if isinstance(part := getattr(game.rules, name), nn.Module)
-        },
+        components=game.rules.modules,
     )
     if cfg.runtime.compile == "cudagraphs":
         refuse_waiting(state, game)

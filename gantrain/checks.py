@@ -135,7 +135,9 @@ def facts_of_config(
         "compile": cfg.runtime.compile,
         "precision": cfg.runtime.precision,
         "bf16_is_native": runtime.best_precision(device).value == "bf16",
-        "reflects": cfg.padding.mode == "reflect" or cfg.padding.stem,
+        "reflects": any(
+            cfg.model[name].get("padding") == "reflect" or cfg.model[name].get("stem") for name in NETWORKS
+        ),
         "unbounded": getattr(loss, "unbounded", False),
         "critic_is_bounded": getattr(penalty, "bounds_critic", False) or norms["discriminator"] == "spectral",
         "entangled": bool(cfg.schedule.get("entangled", False)),

@@ -132,10 +132,16 @@ def find_run(name: str, saved: bool = False) -> tuple[Path, Path | None]:
     """
     path = _latest(saved) if name == "latest" else Path(name)
     if path.is_file() and path.suffix == ".pt":
-        return _checked(path.resolve().parent.parent), path.resolve()
+        return _checked(_run_of(path.resolve())), path.resolve()
     if not path.is_dir():
         raise GantrainError(name, "no such run directory or checkpoint", _meant(name))
     return _checked(path.resolve()), None
+
+
+def _run_of(checkpoint: Path) -> Path:
+    """Also of one that a resume has set aside: RUN/checkpoints/superseded/1/00001000.pt."""
+    run = checkpoint.parent.parent
+    return run.parent.parent if run.name == SUPERSEDED else run
 
 
 def _meant(name: str) -> str:

@@ -30,7 +30,11 @@ def latent_blocks(latent: Latent, count: int, seed: int, device: torch.device) -
 
 @torch.no_grad()
 def draw(network: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
-    """uint8 pictures N x C x H x W of latents z (any number), in eval mode, drawn in full blocks."""
+    """uint8 pictures N x C x H x W of latents z (any number), in eval mode, drawn in full blocks.
+
+    labels: on any device.
+    """
+    labels = None if labels is None else labels.to(z.device)
     with evaluating(network):
         return torch.cat([_draw_block(network, *pair) for pair in _blocks(z, labels)])
 

@@ -41,9 +41,8 @@ class Artist:
     def draw(self, state: TrainingState) -> torch.Tensor:
         """uint8 count x C x H x W by the averaged generator."""
         z = torch.cat(list(pictures.latent_blocks(self.latent, self.count, self.seed, state.device)))
-        labels = None if self.labels is None else self.labels.to(state.device)
         with unnoticed(state.device):
-            return pictures.draw(state.ema.network, z, labels)
+            return pictures.draw(state.ema.network, z, self.labels)
 
 
 def was_past_best(state: TrainingState, settings: Mapping[str, Any]) -> bool:
@@ -55,7 +54,9 @@ def was_past_best(state: TrainingState, settings: Mapping[str, Any]) -> bool:
 def page_of(state: TrainingState, metric: str) -> dict[str, Any] | None:
     """What the state remembers of looks by this metric."""
     page = state.diary.get(DIARY)
-    if page is None or page["best"].get("metric", metric) != metric:  # older checkpoints do not name it
+    if page is None or page["best"] is None:
+        return None
+    if page["best"].get("metric", metric) != metric:  # older checkpoints do not name it
         return None
     return {"worse": False, **page, "best": {"metric": metric, **page["best"]}}
 

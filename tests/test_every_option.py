@@ -65,6 +65,22 @@ def built(overrides: tuple[str, ...]) -> tuple[TrainingState, Game]:
     return build.assemble(cfg, images, device)
 
 
+def test_only_optimisers_with_a_fused_kernel_everywhere_get_it() -> None:
+    for name, fused in {"Adam": True, "SGD": True, "Adagrad": None, "RMSprop": None}.items():
+        own = () if name == "Adam" else ("~optim.betas",)
+        state, _ = built((f"optim._target_=torch.optim.{name}", *own))
+        assert state.optimisers["generator"].defaults.get("fused") is fused
+
+
+def test_what_reflects_is_seen_in_the_networks() -> None:
+    """Where a key of one network says so, not only the group."""
+    for typed, reflects in {"": False, "padding=reflect_stem": True, "padding=reflect model=mlp": False,
+                            "model.discriminator.stem=true": True}.items():  # fmt: skip
+        assert checks.check(checks.resolved(composed([*SMALL, *typed.split()])))["reflects"] is reflects, (
+            typed
+        )
+
+
 def weights(state: TrainingState) -> dict[str, dict[str, Tensor]]:
     return {
         player: {name: p.detach().clone() for name, p in state.nets[player].named_parameters()}

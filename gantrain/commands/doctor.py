@@ -23,7 +23,7 @@ from gantrain.errors import FoundError, GantrainError, NonFiniteError
 from gantrain.pages.records import anew
 from gantrain.pages.writing import write_report
 from gantrain.process import prepare_process
-from gantrain.saved import plain, recorded, saved_config, value_of
+from gantrain.saved import plain, recorded, refuse_other_data, saved_config, value_of
 
 LOST = "no longer running"  # killed, mostly
 
@@ -106,8 +106,11 @@ def attending(cfg: DictConfig, run: Path, start: Path | None, facts: dict[str, A
     cfg.runtime.compile = "none"  # looking records no steps, and may happen on another device
     runtime.settle(cfg, device)
     images = build.load_data(cfg)
-    if facts is not None:
-        facts = facts | checks.facts_of_data(build.DataFacts.of(images))
+    data = build.DataFacts.of(images)
+    if facts is None:
+        refuse_other_data(data, run)
+    else:
+        facts = facts | checks.facts_of_data(data)
         refuse(facts)
         for warning in warnings(facts):
             aside(f"warning: {warning}")
@@ -115,7 +118,7 @@ def attending(cfg: DictConfig, run: Path, start: Path | None, facts: dict[str, A
     if start is not None:
         checkpoint.restore(state, checkpoint.load(start), start)
         state.diary = {}  # its numbers are judged again
-    config = recorded(cfg, build.DataFacts.of(images))
+    config = recorded(cfg, data)
     eyes = Eyes(state, game, images, build.make_reference(images, device), cfg.seed)
     return Doctor(run, config, eyes, cfg.train.steps, silent=True)
 

@@ -36,7 +36,7 @@ SUBSETS = 8  # random parts of the held-out pictures
 @contextmanager
 def as_in_training(nets: Players, rules: Rules) -> Iterator[None]:
     """Training mode and gradients, whatever there was before; nothing stays changed."""
-    with untouched(nets.discriminator, nets.generator, rules.augment), torch.enable_grad():
+    with untouched(nets.discriminator, nets.generator, *rules.modules.values()), torch.enable_grad():
         nets.discriminator.train()
         nets.generator.train()
         yield

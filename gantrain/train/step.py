@@ -46,6 +46,12 @@ class Rules:
     split_batches: bool = True  # real and fake go through D as two batches
     precision: Precision = FULL
 
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The parts that may have a state: one of the user's own loss or penalty may be a module."""
+        parts = {"loss": self.loss, "penalty": self.penalty, "augment": self.augment}
+        return {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
+
 
 @dataclass
 class Round:
@@ -168,8 +174,8 @@ def gradients(phase: Phase, nets: Players, rules: Rules, now: Round) -> Measured
         if "generator" in phase.players:
             losses["generator"], stats = generator_loss(real_logits, fake_logits, rules)
             measured.stats |= stats
-        if "discriminator" not in phase.players:  # D(G(z)) once more, after D's own step
-            measured.stats["d_fake_after"] = probability(fake_logits.detach(), rules.loss).mean()
+        if "discriminator" not in phase.players:
+            measured.stats |= look_after_step(real_logits.detach(), fake_logits.detach(), rules.loss)
         differentiate(losses, nets, phase.entangled, measured)
     return measured
 
@@ -207,19 +213,30 @@ def apply(phase: Phase, nets: Players, optimisers: dict[Player, Optimizer], pena
         penalty.after_update(nets.discriminator)
 
 
-def probability(logits: Tensor, loss: AdversarialLoss, boundary: Tensor | float | None = None) -> Tensor:
+def probability(logits: Tensor, loss: AdversarialLoss, boundary: Tensor | float) -> Tensor:
     """D's belief that an image is real, in 0..1 (least squares: its raw score, where 1 means real)."""
-    if loss.logit_is_probability:
-        return logits
-    return torch.sigmoid(logits - (boundary if boundary is not None else loss.boundary or 0.0))
+    return logits if loss.logit_is_probability else torch.sigmoid(logits - boundary)
+
+
+def boundary_of(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> Tensor | float:
+    """The logit between fake and real; of a loss without a zero of its own (WGAN, relativistic) the middle of
+    the two means.
+    """
+    return loss.boundary if loss.boundary is not None else (real.mean() + fake.mean()) / 2
+
+
+def look_after_step(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> dict[str, Tensor]:
+    """D(G(z)) once more, after D's own step; nothing where the boundary takes logits that G's loss does not
+    look at (WGAN).
+    """
+    if loss.boundary is None and not loss.generator_uses_real:
+        return {}
+    return {"d_fake_after": probability(fake, loss, boundary_of(real, fake, loss)).mean()}
 
 
 def look_of_discriminator(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> dict[str, Tensor]:
-    """D(x), D(G(z)), D's accuracy on each (N2.2) and the mean logits.
-
-    A loss without a zero of its own (WGAN, relativistic) is judged by the middle of the two means.
-    """
-    boundary = loss.boundary if loss.boundary is not None else (real.mean() + fake.mean()) / 2
+    """D(x), D(G(z)), D's accuracy on each (N2.2) and the mean logits."""
+    boundary = boundary_of(real, fake, loss)
     return {
         "d_real": probability(real, loss, boundary).mean(),
         "d_fake": probability(fake, loss, boundary).mean(),

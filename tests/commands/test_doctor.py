@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from small import TINY, Command
 
 from gantrain import files
@@ -99,6 +100,17 @@ def test_what_training_warns_of_is_told_before(gantrain: Command) -> None:
         told = gantrain(*command, *overrides)
         assert "a batch of 64 out of 300 images leaves fewer than 10 updates an epoch" in told.err
         assert "train.batch_size=30" in told.err
+
+
+def test_other_pictures_than_the_run_had_are_refused(gantrain: Command) -> None:
+    for number in range(24):
+        picture = Image.effect_noise((16, 16), 40 + number)
+        picture.save(Path(f"{number}.png"))
+    assert gantrain(*TINY, "data=folder", "data.root=.", "train.steps=2", "hydra.run.dir=run").code == 0
+    Path("0.png").unlink()
+    refused = gantrain("doctor", "run")
+    assert refused.code == 2
+    assert "holds a run with other data: count" in refused.err
 
 
 def test_a_run_that_died_can_be_asked(gantrain: Command) -> None:

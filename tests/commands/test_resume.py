@@ -165,6 +165,17 @@ def test_resuming_from_an_older_checkpoint_sets_the_later_ones_aside(
     assert (grids / "superseded" / "2" / "00000006.png").is_file()
 
 
+def test_what_was_set_aside_is_drawn_from_and_not_gone_on_from(gantrain: Command) -> None:
+    assert gantrain(*TINY, "train.steps=4", "checkpoint.every=2", "hydra.run.dir=run").code == 0
+    assert gantrain("resume", "run/checkpoints/00000002.pt", "train.steps=3").code == 0
+    aside = "run/checkpoints/superseded/1/00000004.pt"
+    drawn = gantrain("sample", aside, "-n", "4")
+    assert drawn.code == 0, drawn.err
+    refused = gantrain("resume", aside, "train.steps=6")
+    assert refused.code == 2
+    assert "was set aside when the run went on from an earlier one" in refused.err
+
+
 def test_only_the_newest_checkpoints_are_kept(gantrain: Command) -> None:
     outcome = gantrain(*TINY, "train.steps=5", "checkpoint.every=1", "checkpoint.keep=2")
     assert [path.name for path in files.numbered(outcome.run / "checkpoints", "pt")] == [

@@ -319,6 +319,22 @@ def test_augmentation_applies_as_in_training() -> None:
     assert found["transmission"] == 0
 
 
+def test_a_loss_with_a_memory_is_as_it_was() -> None:
+    class Remembering(nn.Module, adversarial.Hinge):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("asked", torch.zeros(()))
+
+        def generator(self, real: Tensor, fake: Tensor) -> Tensor:
+            self.asked += 1
+            return super().generator(real, fake)
+
+    loss = Remembering()
+    rules = replace(rules_of(), loss=loss)
+    probes.look_at_the_game(nets_of(), rules, (pictures(12, 1), None), None, drawn(4))
+    assert loss.asked == 0
+
+
 def test_a_dead_discriminator_has_no_margin() -> None:
     nets = nets_of()
     nn.init.zeros_(nets.discriminator.layer.weight)

@@ -19,7 +19,7 @@ from gantrain.train.ema import EMA
 from gantrain.train.loop import Game, one_step
 from gantrain.train.schedule import Adaptive, Alternating, Joint, Phase, Schedule, Tutorial
 from gantrain.train.state import TrainingState
-from gantrain.train.step import Players, Round, Rules, gradients
+from gantrain.train.step import Players, Round, Rules, gradients, look_after_step, look_of_discriminator
 
 LATENT, PIXELS = 3, 16
 
@@ -198,8 +198,6 @@ def test_values_at_logits_of_zero() -> None:
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_accuracy_counts_the_logits_on_the_right_side(loss: str) -> None:
-    from gantrain.train.step import look_of_discriminator
-
     real, fake = torch.tensor([2.0, 3.0, -4.0, 2.5]), torch.tensor([-2.0, -3.0, -2.5, -4.0])
     stats = look_of_discriminator(real, fake, getattr(adversarial, loss)())
     assert (stats["acc_real"].item(), stats["acc_fake"].item()) == (0.75, 1.0)
@@ -282,6 +280,20 @@ def test_a_bad_number_stops_before_the_weights_move() -> None:
     assert_close(
         (state.nets.generator.state_dict(), state.nets.discriminator.state_dict()), before, rtol=0, atol=0
     )
+
+
+@pytest.mark.parametrize("name", ["BCE", "LSGAN", "WGAN", "Relativistic"])
+def test_what_d_says_after_its_step_is_judged_as_before(name: str) -> None:
+    """Shifting all logits says nothing new of D where the loss has no zero of its own."""
+    loss = getattr(adversarial, name)()
+    real, fake = torch.tensor([3.0, 5.0]), torch.tensor([1.0, 2.0])
+    before, after = look_of_discriminator(real, fake, loss), look_after_step(real, fake, loss)
+    if loss.boundary is None and not loss.generator_uses_real:
+        assert after == {}
+        return
+    assert_close(after["d_fake_after"], before["d_fake"])
+    if loss.boundary is None:
+        assert_close(look_after_step(real + 7, fake + 7, loss), after)
 
 
 def test_clip_holds_after_every_step() -> None:
