@@ -72,13 +72,19 @@ def test_only_optimisers_with_a_fused_kernel_everywhere_get_it() -> None:
         assert state.optimisers["generator"].defaults.get("fused") is fused
 
 
-def test_what_reflects_is_seen_in_the_networks() -> None:
+@pytest.mark.parametrize(
+    ("typed", "reflects"),
+    [
+        ("", False),
+        ("padding=reflect_stem", True),
+        ("padding=reflect model=mlp", False),
+        ("model.discriminator.stem=true", True),
+    ],
+)
+def test_what_reflects_is_seen_in_the_networks(typed: str, reflects: bool) -> None:
     """Where a key of one network says so, not only the group."""
-    for typed, reflects in {"": False, "padding=reflect_stem": True, "padding=reflect model=mlp": False,
-                            "model.discriminator.stem=true": True}.items():  # fmt: skip
-        assert checks.check(checks.resolved(composed([*SMALL, *typed.split()])))["reflects"] is reflects, (
-            typed
-        )
+    cfg = checks.resolved(composed([*SMALL, *typed.split()]))
+    assert checks.check(cfg)["reflects"] is reflects
 
 
 def weights(state: TrainingState) -> dict[str, dict[str, Tensor]]:
