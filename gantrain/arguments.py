@@ -150,7 +150,14 @@ COMMANDS = {
         (
             RUN,
             BEST,
-            (("-n", "--count"), {"type": _count, "default": 10_000, "help": "how many to draw (10000)"}),
+            (
+                ("-n", "--count"),
+                {
+                    "type": _count,
+                    "default": 10_000,
+                    "help": "how many to draw (10000; at most the real ones)",
+                },
+            ),
             (
                 ("--split",),
                 {

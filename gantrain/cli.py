@@ -58,6 +58,8 @@ def _train() -> None:
     sys.argv[1:] = opened(sys.argv[1:])
     try:
         job()
+    except Interrupted as one:
+        raise sweeps.stopped(one) from None
     except ValueError as error:  # a search of which no trial went well has nothing to call the best
         raise (trials or [error])[0] from None
     finally:

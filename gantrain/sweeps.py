@@ -11,7 +11,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from gantrain import files
-from gantrain.errors import GantrainError
+from gantrain.console import typed
+from gantrain.errors import GantrainError, Interrupted
 
 _begun: list[Path] = []  # the sweep of this process: Hydra tells callbacks where it is, and nobody else
 
@@ -21,6 +22,14 @@ class Notice(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         _begun.append(Path(config.hydra.sweep.dir))
+
+
+def stopped(job: Interrupted) -> Interrupted:
+    """What the job that was stopped said, for the whole sweep."""
+    if not _begun:
+        return job
+    on = typed(f"hydra.sweep.dir={files.from_here(_begun[-1])}")
+    return Interrupted(f"{job}\n  all of the sweep: the same command with {on}", job.exit_code)
 
 
 def conclude() -> Iterator[str]:

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from gantrain import build, files, runtime
 from gantrain.build import DataFacts
 from gantrain.commands.sample import Artist, progress
+from gantrain.console import aside
 from gantrain.data import sources
 from gantrain.data.store import ImageSet
 from gantrain.errors import GantrainError
@@ -22,6 +23,7 @@ from gantrain.metrics.reference import Reference
 from gantrain.saved import refuse_other_data, saved_config
 
 BLOCK = 256
+FEW = 200  # pictures: with fewer a perfect score is easily had
 NO_STEP = 0  # of pictures that no step of the run has drawn: a resume then keeps their row
 
 
@@ -56,6 +58,8 @@ def evaluate(
     drawn_from = str(chosen or run)
     fakes: Fakes = Folder(images, facts, seed) if images else Drawn(drawn_from, device, seed, reference)
     count = min(count, reference.count, fakes.count or count)
+    if count < FEW:
+        aside(f"warning: {count} pictures tell little: most numbers look better the fewer there are")
     features = features_of(_with_progress(fakes.blocks(count), count), reference)
     found = measure(features, reference, fakes.by_the_run, fakes.by_the_run)
     if weights := inception_weights or cfg.metrics.inception_weights:
@@ -113,6 +117,8 @@ class Folder:
         except GantrainError as error:
             remedy = error.remedy.replace("data.root=", "--images ")
             raise GantrainError("--images", error.reason, remedy) from error
+        for path, reason in found.skipped:
+            aside(f"skipped: {path}: {reason}")
         self.images = found.images
         self.count: int | None = found.count
         self.order = torch.randperm(found.count, generator=Generator().manual_seed(seed))

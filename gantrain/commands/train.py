@@ -131,7 +131,8 @@ def train_in(
 def already_done(cfg: DictConfig, state: TrainingState) -> str | None:
     """Why there is nothing left to train."""
     if state.step >= cfg.train.steps:
-        return f"{state.step} steps are done; more with train.steps=N"
+        asked = f"train.steps is {cfg.train.steps}; more with train.steps={2 * state.step}"
+        return f"{state.step} steps are done, and {asked}"
     if cfg.train.stop_when_worse and was_past_best(state, cfg.metrics):
         return f"it was past its best after {state.step} steps; on with train.stop_when_worse=false"
     return None

@@ -100,7 +100,7 @@ def _measured(rule: Rule) -> list[str]:
     lines += [f'- Not checked where "{requirement.reason}"' for requirement in rule.requires]
     tier = rule.tier if rule.needs else "preflight"  # what needs no signal is known from the start
     once = "One hit is proof, at any step." if rule.exact else JUDGED[tier]
-    yields = [f"If {id} is found as well, that is the cause." for id in rule.yields_to]
+    yields = [f"If {id} is found, and is more than a remark, that is the cause." for id in rule.yields_to]
     silent = [f"Left alone while {' or '.join(rule.silenced_by)} is an error."] if rule.silenced_by else []
     return [*lines, f"- {' '.join([once, *yields, *silent])}"]
 

@@ -88,7 +88,8 @@ def verdict(diagnosis: Diagnosis) -> str:
         return f"too early to judge{when}: most rules wait for step {WARM_UP_STEPS}"
     short = diagnosis.total < BY_ID["GD203"].params["steps_min"]
     if not diagnosis.serious:
-        return f"healthy{when}: nothing wrong was found{f', but {SHORT}' if short else ''}"
+        found = "nothing worse than a remark" if diagnosis.remarks else "nothing wrong"
+        return f"healthy{when}: {found} was found{f', but {SHORT}' if short else ''}"
     first = diagnosis.serious[0]
     of_pictures = first["rule"] in BY_ID and BY_ID[first["rule"]].tier in OF_PICTURES
     kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "broken"

@@ -9,6 +9,7 @@ from functools import cached_property
 from math import inf
 from statistics import fmean
 
+from gantrain.doctor.rules.registry import BY_ID
 from gantrain.doctor.rules.rule import within_a_sentence
 from gantrain.metrics.kinds import badness, better
 from gantrain.pages.candidates import Candidate, Spread, apart
@@ -142,6 +143,17 @@ class Comparison:
         first = self._judged()[:1]
         return next((run for run in self.ranked if first and run in first[0].records), None)
 
+    @property
+    def caveat(self) -> str:
+        """What the verdict leaves out: runs that are too short for good pictures."""
+        steps = [record.total for record in self.records if record.name in self.measured and record.total]
+        least = int(BY_ID["GD203"].params["steps_min"])
+        if not steps or max(steps) >= least:
+            return ""
+        return (
+            f"None of these runs has {least} steps, which good pictures take: longer ones may rank otherwise."
+        )
+
     # ---- In words ----------------------------------------------------------------------------------------
 
     def null(self, metric: str) -> float | None:
@@ -173,7 +185,7 @@ class Comparison:
             close = [other for other in others if not apart(first, other)]
             if not close:
                 return f"{_quoted(first)} is best {on}."
-            more = f" and {len(close) - 1} more" if len(close) > 1 else ""
+            more = f" and {len(close) - 1} other choices" if len(close) > 2 else ""
             against = f"against {_quoted(close[0])} ({_told(close[0])}){more}"
             more_seeds = f"without more seeds, such as seed={self._unused_seeds}"
             return f"{_quoted(first)} leads {on}; {against} it is too close to call {more_seeds}."

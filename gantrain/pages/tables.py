@@ -119,7 +119,8 @@ def as_csv(comparison: Comparison) -> str:
 
 
 def as_markdown(comparison: Comparison) -> str:
-    lines = [comparison.verdict, "", _line(header(comparison)), "|" + "---|" * len(header(comparison))]
+    said = " ".join(filter(None, (comparison.verdict, comparison.caveat)))
+    lines = [said, "", _line(header(comparison)), "|" + "---|" * len(header(comparison))]
     lines += [_line([_escaped(_text(cell)) for cell in row]) for row in rows(comparison)]
     lines += ["", f"{told}."] if (told := legend(comparison)) else []
     for effect in comparison.effects:
@@ -154,7 +155,7 @@ def as_text(comparison: Comparison) -> str:
         "  ".join(row[n].ljust(width) for n, width in zip(keep, widths, strict=True)).rstrip()
         for row in table
     ]
-    told = (legend(comparison), *means(comparison), comparison.verdict)
+    told = (legend(comparison), *means(comparison), comparison.verdict, comparison.caveat)
     return "\n".join([*lines, "", *filter(None, told)])
 
 

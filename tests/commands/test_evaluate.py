@@ -112,12 +112,17 @@ def test_pictures_in_a_folder(gantrain: Command) -> None:
     assert gantrain("sample", "run", "-n", "60", "--format", "png", "--out", "drawn").code == 0
     own, read = evaluated(gantrain, "-n", "60"), evaluated(gantrain, "--images", "drawn")
     assert read["images"] == "drawn"
+    told = gantrain("evaluate", "run", "--images", "drawn").err
+    assert "warning: 60 pictures tell little" in told
+    Path("drawn", "broken.png").write_bytes(b"no picture")
+    assert "skipped: broken.png: " in gantrain("evaluate", "run", "--images", "drawn").err
+    Path("drawn", "broken.png").unlink()
     for name in ("fd_pca64", "fd_rand", "fd_cls", "swd_rand"):
         assert read["metrics"][name]["value"] == pytest.approx(own["metrics"][name]["value"], rel=1e-3)
     stamp = read["metrics"]["fd_rand"]["stamp"]
     assert (stamp["n_fake"], stamp["ema"], stamp["eval_mode"]) == (60, None, None)
     assert "60 pictures from elsewhere against" in gantrain("evaluate", "run", "--images", "drawn").out
-    assert len(files.read_rows(run / files.EVALUATIONS)) == 3
+    assert len(files.read_rows(run / files.EVALUATIONS)) == 5
 
 
 def test_real_pictures_in_a_folder_measure_as_real_ones(gantrain: Command) -> None:

@@ -112,6 +112,23 @@ def test_a_signal_finishes_the_step_and_saves(
     assert_same_state(run, tmp_path / "whole")
 
 
+def test_an_interrupted_sweep_says_how_all_of_it_goes_on(
+    gantrain: Command, process: Process, tmp_path: Path
+) -> None:
+    common = ("-m", "seed=0,1", *TINY, "data.image_size=16", "train.steps=400", "tracking.samples_every=10")
+    running = process(*common, "hydra.sweep.dir=sweep")
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "sweep" / "0" / "samples" / "00000010.png").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    running.send_signal(signal.SIGINT)
+    told = running.communicate()[1]
+    assert running.returncode == 130
+    assert "all of the sweep: the same command with hydra.sweep.dir=sweep" in told
+    assert gantrain(*common, "hydra.sweep.dir=sweep").code == 0
+    assert all(last_state(tmp_path / "sweep" / job)["step"] == 400 for job in ("0", "1"))
+
+
 def test_starting_again_in_the_directory_of_a_run_resumes_it(gantrain: Command, tmp_path: Path) -> None:
     common = (*TINY, "checkpoint.every=2", "hydra.run.dir=run")
     assert gantrain(*common, "train.steps=2").code == 0
@@ -129,7 +146,7 @@ def test_a_finished_run_says_so(gantrain: Command) -> None:
     assert gantrain(*TINY, "train.steps=2").code == 0
     again = gantrain("resume", "latest")
     assert again.code == 0
-    assert "already finished: 2 steps are done" in again.out
+    assert "already finished: 2 steps are done, and train.steps is 2; more with train.steps=4" in again.out
     more = gantrain("resume", "latest", "train.steps=3")
     assert more.code == 0
     assert "finished: 3 steps" in more.out

@@ -178,6 +178,15 @@ def test_a_lead_within_chance_is_not_called_one(tmp_path: Path) -> None:
     assert told == "`loss=hinge` is best on fd_rand (lower is better), 0.105 ± 0.0071 over 2 seeds."
 
 
+def test_short_runs_are_called_short(tmp_path: Path) -> None:
+    short = compared(tmp_path / "short", *seeds(HINGE, 0.1), *seeds(BCE, 0.2))
+    assert short.caveat == (
+        "None of these runs has 800 steps, which good pictures take: longer ones may rank otherwise."
+    )
+    long = [one | {"config": {"train": {"steps": 800}}} for one in (*seeds(HINGE, 0.1), *seeds(BCE, 0.2))]
+    assert compared(tmp_path / "long", *long).caveat == ""
+
+
 def test_best_means_better_than_every_other(tmp_path: Path) -> None:
     """The second is far behind and steady, the third is anywhere."""
     runs = (*seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26), *seeds(WGAN, 0.1, 0.9))
