@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gantrain.doctor.finding import Finding
 from gantrain.doctor.rules.registry import BY_ID
-from gantrain.doctor.rules.rule import UNMEASURED, Facts, Remedy, within_a_sentence
+from gantrain.doctor.rules.rule import GOOD_PICTURES, UNMEASURED, Facts, Remedy, within_a_sentence
 from gantrain.doctor.rules.variety import SHORT
 from gantrain.doctor.watch import WARM_UP_STEPS
 from gantrain.files import from_here
@@ -86,7 +86,7 @@ def verdict(diagnosis: Diagnosis) -> str:
         return f"nothing wrong was found before training{remarks}"
     if not diagnosis.serious and diagnosis.step < WARM_UP_STEPS:
         return f"too early to judge{when}: most rules wait for step {WARM_UP_STEPS}"
-    short = diagnosis.total < BY_ID["GD203"].params["steps_min"]
+    short = diagnosis.total < GOOD_PICTURES
     if not diagnosis.serious:
         found = "nothing worse than a remark" if diagnosis.remarks else "nothing wrong"
         return f"healthy{when}: {found} was found{f', but {SHORT}' if short else ''}"

@@ -9,8 +9,7 @@ from functools import cached_property
 from math import inf
 from statistics import fmean
 
-from gantrain.doctor.rules.registry import BY_ID
-from gantrain.doctor.rules.rule import within_a_sentence
+from gantrain.doctor.rules.rule import GOOD_PICTURES, within_a_sentence
 from gantrain.metrics.kinds import badness, better
 from gantrain.pages.candidates import Candidate, Spread, apart
 from gantrain.pages.records import USUAL_METRIC, Record, Row
@@ -147,12 +146,10 @@ class Comparison:
     def caveat(self) -> str:
         """What the verdict leaves out: runs that are too short for good pictures."""
         steps = [record.total for record in self.records if record.name in self.measured and record.total]
-        least = int(BY_ID["GD203"].params["steps_min"])
-        if not steps or max(steps) >= least:
+        if not steps or max(steps) >= GOOD_PICTURES:
             return ""
-        return (
-            f"None of these runs has {least} steps, which good pictures take: longer ones may rank otherwise."
-        )
+        short = f"None of these runs has {GOOD_PICTURES} steps, which good pictures take"
+        return f"{short}: longer ones may rank otherwise."
 
     # ---- In words ----------------------------------------------------------------------------------------
 

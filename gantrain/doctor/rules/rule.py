@@ -127,6 +127,9 @@ class Rule:
         return {name: threshold.value for name, threshold in self.thresholds.items()}
 
 
+GOOD_PICTURES = 800  # steps that they take at least
+
+
 def within_a_sentence(title: str, id: str) -> str:
     """ "mode collapse (GD201)" """
     return f"{title[0].lower()}{title[1:]} ({id})"

@@ -15,9 +15,18 @@ from gantrain.doctor.rules.common import (
     percent,
     usual,
 )
-from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
+from gantrain.doctor.rules.rule import (
+    GOOD_PICTURES,
+    Evidence,
+    Examination,
+    Hit,
+    Params,
+    Requirement,
+    Rule,
+    Threshold,
+)
 
-SHORT = "the run is too short for good pictures, which take 800 steps or more"
+SHORT = f"the run is too short for good pictures, which take {GOOD_PICTURES} steps or more"
 OVER = Requirement(lambda at, params: at.step >= at.total, "it is judged when all steps are done")
 LONG_ENOUGH = Requirement(lambda at, params: at.total >= params["steps_min"], SHORT)
 OUT_OF = 256  # pictures, to put a share of their variety in words
@@ -148,7 +157,7 @@ GD203 = Rule(
     requires=(OVER, LONG_ENOUGH),
     thresholds={
         "fd_max": Threshold(0.35, "distance between fakes and reals (fd_pca64) at the end of the run"),
-        "steps_min": Threshold(800, "steps of the run: from shorter ones little is to be expected"),
+        "steps_min": Threshold(GOOD_PICTURES, "steps of the run: from shorter ones little is to be expected"),
     },
     test=far_off,
     silenced_by=("GD001", "GD003", "GD004", "GD101", "GD002", "GD102", "GD103", "GD201"),
