@@ -141,7 +141,12 @@ def find_run(name: str, saved: bool = False) -> tuple[Path, Path | None]:
 def _run_of(checkpoint: Path) -> Path:
     """Also of one that a resume has set aside: RUN/checkpoints/superseded/1/00001000.pt."""
     run = checkpoint.parent.parent
-    return run.parent.parent if run.name == SUPERSEDED else run
+    return run.parent.parent if is_set_aside(checkpoint) else run
+
+
+def is_set_aside(checkpoint: Path) -> bool:
+    """Whether a resume from an earlier one has put it into a folder of its own."""
+    return checkpoint.parent.parent.name == SUPERSEDED
 
 
 def _meant(name: str) -> str:

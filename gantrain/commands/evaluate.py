@@ -117,8 +117,8 @@ class Folder:
         except GantrainError as error:
             remedy = error.remedy.replace("data.root=", "--images ")
             raise GantrainError("--images", error.reason, remedy) from error
-        for path, reason in found.skipped:
-            aside(f"skipped: {path}: {reason}")
+        if skipped := found.describe_skipped():
+            aside("\n".join(skipped))
         self.images = found.images
         self.count: int | None = found.count
         self.order = torch.randperm(found.count, generator=Generator().manual_seed(seed))

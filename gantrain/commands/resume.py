@@ -23,7 +23,7 @@ def resume(name: str, overrides: Sequence[str]) -> None:
         GantrainError: no such run, nothing saved, or an override that would make it another experiment.
     """
     run, start = files.find_run(name)
-    if start is not None and start.parent.parent.name == files.SUPERSEDED:
+    if start is not None and files.is_set_aside(start):
         remedy = "sample, evaluate and export take it; a resume goes on from those that are not set aside"
         raise GantrainError(str(start), "was set aside when the run went on from an earlier one", remedy)
     cfg, _ = saved_config(run)

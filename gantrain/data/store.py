@@ -115,7 +115,7 @@ class ImageSet:
             + (", half of them mirrored at random" if self.flip else ""),
             self._describe_classes(),
             *self._describe_split(),
-            *self._describe_skipped(),
+            *self.describe_skipped(),
         ]
 
     def _describe_classes(self) -> str:
@@ -137,7 +137,8 @@ class ImageSet:
             + (f"; not used: {unused}" if unused else "")
         ]
 
-    def _describe_skipped(self) -> list[str]:
+    def describe_skipped(self) -> list[str]:
+        """Lines that name the files that could not be used, the first of many; none of none."""
         if not self.skipped:
             return []
         more = len(self.skipped) - SHOWN_SKIPPED

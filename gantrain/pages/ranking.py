@@ -182,7 +182,8 @@ class Comparison:
             close = [other for other in others if not apart(first, other)]
             if not close:
                 return f"{_quoted(first)} is best {on}."
-            more = f" and {len(close) - 1} other choices" if len(close) > 2 else ""
+            rest = len(close) - 1
+            more = f" and {rest} other choice{'s' if rest > 1 else ''}" if rest else ""
             against = f"against {_quoted(close[0])} ({_told(close[0])}){more}"
             more_seeds = f"without more seeds, such as seed={self._unused_seeds}"
             return f"{_quoted(first)} leads {on}; {against} it is too close to call {more_seeds}."

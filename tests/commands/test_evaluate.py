@@ -115,7 +115,8 @@ def test_pictures_in_a_folder(gantrain: Command) -> None:
     told = gantrain("evaluate", "run", "--images", "drawn").err
     assert "warning: 60 pictures tell little" in told
     Path("drawn", "broken.png").write_bytes(b"no picture")
-    assert "skipped: broken.png: " in gantrain("evaluate", "run", "--images", "drawn").err
+    told = gantrain("evaluate", "run", "--images", "drawn").err
+    assert "skipped: 1 that could not be used\n  broken.png: " in told
     Path("drawn", "broken.png").unlink()
     for name in ("fd_pca64", "fd_rand", "fd_cls", "swd_rand"):
         assert read["metrics"][name]["value"] == pytest.approx(own["metrics"][name]["value"], rel=1e-3)

@@ -59,15 +59,20 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 
 def kill_after(running: subprocess.Popen[str], wanted: Path, how: signal.Signals) -> int:
-    """Sends the signal as soon as the file is there."""
+    """Sends the signal as soon as the file is there; the exit code."""
+    return told_after(running, wanted, how)[0]
+
+
+def told_after(running: subprocess.Popen[str], wanted: Path, how: signal.Signals) -> tuple[int, str]:
+    """Sends the signal as soon as the file is there; the exit code and what was said on stderr."""
     deadline = time.monotonic() + 120
     while not wanted.exists():
         assert running.poll() is None, running.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.005)
     running.send_signal(how)
-    running.communicate()
-    return running.returncode
+    told = running.communicate()[1]
+    return running.returncode, told
 
 
 @pytest.mark.parametrize("schedule", ["alternating", "shared", "adaptive", "critic5", "tutorial"])
@@ -117,13 +122,9 @@ def test_an_interrupted_sweep_says_how_all_of_it_goes_on(
 ) -> None:
     common = ("-m", "seed=0,1", *TINY, "data.image_size=16", "train.steps=400", "tracking.samples_every=10")
     running = process(*common, "hydra.sweep.dir=sweep")
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "sweep" / "0" / "samples" / "00000010.png").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    running.send_signal(signal.SIGINT)
-    told = running.communicate()[1]
-    assert running.returncode == 130
+    drawn = tmp_path / "sweep" / "0" / "samples" / "00000010.png"
+    code, told = told_after(running, drawn, signal.SIGINT)
+    assert code == 130
     assert "all of the sweep: the same command with hydra.sweep.dir=sweep" in told
     assert gantrain(*common, "hydra.sweep.dir=sweep").code == 0
     assert all(last_state(tmp_path / "sweep" / job)["step"] == 400 for job in ("0", "1"))

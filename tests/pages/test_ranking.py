@@ -187,6 +187,12 @@ def test_short_runs_are_called_short(tmp_path: Path) -> None:
     assert compared(tmp_path / "long", *long).caveat == ""
 
 
+def test_all_that_are_too_close_are_counted(tmp_path: Path) -> None:
+    rivals = (*seeds(BCE, 0.15, 0.35), *seeds(WGAN, 0.16, 0.36))
+    told = compared(tmp_path, *seeds(HINGE, 0.1, 0.3), *rivals).verdict
+    assert "(0.25 ± 0.14 over 2 seeds) and 1 other choice it is too close to call" in told
+
+
 def test_best_means_better_than_every_other(tmp_path: Path) -> None:
     """The second is far behind and steady, the third is anywhere."""
     runs = (*seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26), *seeds(WGAN, 0.1, 0.9))
