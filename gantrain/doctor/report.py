@@ -67,8 +67,9 @@ def console_line(finding: Finding) -> str:
     return f"step {finding['step']}: {head} ({finding['severity']}): {finding['message']}{remedy}"
 
 
-def _standing(finding: Finding) -> str:
-    cause = ", the cause" if finding["primary"] else ""
+def _standing(finding: Finding, alone: bool = False) -> str:
+    """alone: there is no other that it could be the cause of."""
+    cause = ", the cause" if finding["primary"] and not alone else ""
     because = f", because of {' and '.join(finding['because_of'])}" if finding["because_of"] else ""
     article = "an" if finding["severity"] in ("error", "info") else "a"
     return f"{article} {finding['severity']}{cause}{because}"
@@ -153,7 +154,7 @@ def markdown(diagnosis: Diagnosis) -> str:
     lines = [f"# {_capital(verdict(diagnosis))}", ""]
     lines += [f"Step {diagnosis.step} of {diagnosis.total}, {diagnosis.status}.", ""]
     for finding in diagnosis.serious:
-        lines += _section(finding, diagnosis.facts)
+        lines += _section(finding, diagnosis.facts, alone=len(diagnosis.serious) == 1)
     lines += _list("Remarks", [_remark(finding) for finding in diagnosis.remarks])
     over = [f"{f['rule']} {f['title']}: from step {f['onset']} to {f['step']}" for f in diagnosis.over]
     lines += _list("Was found, and is over", over)
@@ -163,12 +164,13 @@ def markdown(diagnosis: Diagnosis) -> str:
     return "\n".join(lines + ([share, ""] if share else []))
 
 
-def _section(finding: Finding, facts: Facts) -> list[str]:
-    role = "the cause" if finding["primary"] else "another finding"
+def _section(finding: Finding, facts: Facts, alone: bool) -> list[str]:
+    role = ", the cause" if finding["primary"] and not alone else ""
     if finding["because_of"]:
-        role = f"may be a consequence of {' and '.join(finding['because_of'])}: look again once that is cured"
+        causes = " and ".join(finding["because_of"])
+        role = f", may be a consequence of {causes}: look again once that is cured"
     lines = [f"## {finding['rule']} {finding['title']}", ""]
-    lines += [f"{_capital(finding['severity'])} since step {finding['onset']}, {role}.", ""]
+    lines += [f"{_capital(finding['severity'])} since step {finding['onset']}{role}.", ""]
     lines += [f"**{_capital(finding['message'])}.**", ""]
     if finding["evidence"]:
         lines += ["| measured | value | normal for these data | threshold |", "|---|---|---|---|"]
@@ -222,10 +224,8 @@ def in_full(diagnosis: Diagnosis) -> str:
     """What report.md says, shorter, for the terminal."""
     lines = [in_brief(diagnosis)]
     for finding in diagnosis.serious:
-        lines += [
-            "",
-            f"{finding['rule']} {finding['title']} ({_standing(finding)}, since step {finding['onset']})",
-        ]
+        standing = _standing(finding, alone=len(diagnosis.serious) == 1)
+        lines += ["", f"{finding['rule']} {finding['title']} ({standing}, since step {finding['onset']})"]
         lines += _wrapped(f"{_capital(finding['message'])}.")
         lines += _wrapped(finding["why"])
         if finding["picture"] and diagnosis.run:

@@ -172,6 +172,12 @@ def test_the_terminal_gets_the_same_shorter() -> None:
     assert max(map(len, lines)) <= 100
 
 
+def test_a_finding_alone_is_nobodys_cause() -> None:
+    alone = replace(BROKEN, findings=[CAUSE, REMARK])
+    assert "\nError since step 25.\n" in markdown(alone)
+    assert "GD004 The players' gradients cancel (an error, since step 25)" in in_full(alone)
+
+
 def test_a_finding_without_an_override_says_so() -> None:
     own: Finding = {**CAUSE, "remedy": [], "price": "", "not_when": ""}
     text = markdown(replace(BROKEN, findings=[own]))

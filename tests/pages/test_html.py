@@ -116,12 +116,22 @@ def test_damaged_files_end_in_a_page(tmp_path: Path, damage: str) -> None:
 
 def test_a_report_repeats_the_doctor_and_the_command(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", ["loss=hinge", "+x=a b"], findings=[CHECKERBOARD])
-    (run / files.REPORT).write_text("# Suspicious: checkerboard (GD301) is the cause\n\nmore\n")
+    (run / files.REPORT).write_text("# Suspicious: checkerboard (GD301)\n\nmore\n")
     page = report_page(Record(run, "run"))
-    assert "<h1>Suspicious: checkerboard (GD301) is the cause</h1>" in page
+    assert "<h1>Suspicious: checkerboard (GD301)</h1>" in page
     assert "gantrain loss=hinge &#39;+x=a b&#39; seed=0" in page
     assert "GD301 Checkerboard" in page
     assert "upsample=nearest" in page
+
+
+def test_a_card_says_which_of_several_findings_is_the_cause(tmp_path: Path) -> None:
+    alone = make_run(tmp_path / "alone", findings=[CHECKERBOARD])
+    assert "as told at step 20</small>" in report_page(Record(alone, "alone"))
+    follows = CHECKERBOARD | {"rule": "GD302b", "primary": False, "because_of": ["GD301"]}
+    both = make_run(tmp_path / "both", findings=[CHECKERBOARD, follows])
+    page = report_page(Record(both, "both"))
+    assert page.count("as told at step 20, the cause</small>") == 1
+    assert page.count("as told at step 20, may follow from GD301</small>") == 1
 
 
 def test_a_comparison_says_of_each_run_what_its_doctor_said(tmp_path: Path) -> None:
