@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 log = logging.getLogger("gantrain")
 
@@ -32,6 +32,17 @@ class TerminalHandler(logging.Handler):
 def typed(*words: str) -> str:
     """Words of a command as one would type them: quoted where this system's shell needs it."""
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def written(value: Any) -> str:
+    """A value as one types it: 0.0002, true, null, [a, b]."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
+    return str(value)
 
 
 def nobody_listens(stream: TextIO) -> None:

@@ -13,6 +13,7 @@ from yaml import YAMLError
 from gantrain import files
 from gantrain.build import DataFacts
 from gantrain.config import SECTIONS
+from gantrain.console import written
 from gantrain.errors import GantrainError
 from gantrain.keys import OPEN, RESUMABLE, flatten, within
 from gantrain.sections import AUTO, DECIDED
@@ -99,7 +100,7 @@ def refuse_other_data(data: DataFacts, run: Path) -> None:
 def _refuse(run: Path, what: str, before: dict[str, Any], now: dict[str, Any], free: tuple[str, ...]) -> None:
     old, new = flatten(before), flatten(now)
     differences = [
-        f"{key} {old.get(key, 'unset')} -> {new.get(key, 'unset')}"
+        f"{key} {written(old.get(key, 'unset'))} -> {written(new.get(key, 'unset'))}"
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key) and not within(key, free)
     ]

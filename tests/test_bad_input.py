@@ -296,6 +296,8 @@ OF_A_RUN = {
     "resume run/checkpoints": r"is not a run",
     "resume run/checkpoints/00000009.pt": r"no such run directory or checkpoint",
     "hydra.run.dir=run optim.lr_d=0.1": r"run: holds a run with other settings: optim.lr_d 0.0002 -> 0.1\n",
+    "resume run train.images=20": r"train.images: null -> 20 would make it another experiment\n",
+    "hydra.run.dir=run train.images=20": r"other settings: train.images null -> 20\n",
     "hydra.run.dir=run model.width=8": r"other settings: .*model.width 4 -> 8\n.*another directory",
     "sample run --class 3": r"--class: this run was trained without classes\n.*condition=class",
     "sample run -n 100000": r"-n: a grid holds at most 4096.*\n.*png or npz",

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from gantrain import checkpoint, files
 from gantrain.commands.train import train
 from gantrain.compose import extended
+from gantrain.console import written
 from gantrain.errors import GantrainError
 from gantrain.keys import GROUPS, OPEN, RESUMABLE, command_line, flatten, unknown_key, within
 from gantrain.pages.records import Record, anew
@@ -46,7 +47,7 @@ def change(cfg: DictConfig, override: str, run: Path) -> None:
         raise unknown_key(key, flat)
     value = value_of(override)
     if not within(key, RESUMABLE) and value != flat[key]:
-        reason = f"{flat[key]} -> {text} would make it another experiment"
+        reason = f"{written(flat[key])} -> {text} would make it another experiment"
         raise another_experiment(key, reason, run, override)
     OmegaConf.update(cfg, key, value, force_add=True)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from gantrain.console import written
 from gantrain.keys import GROUPS, RESUMABLE, within
 from gantrain.pages.records import Record
 
@@ -64,17 +64,6 @@ def value_of(record: Record, key: str) -> str:
     if key in typed and (key not in record.config or key in GROUPS):
         return typed[key] if key in GROUPS else _as_written(typed[key])
     return written(record.config[key]) if key in record.config else NOTHING if record.config else "?"
-
-
-def written(value: Any) -> str:
-    """0.0002 -> "0.0002", True -> "true", a class by its bare name."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(written, value))}]"
-    return str(value)
 
 
 def _as_written(text: str) -> str:
