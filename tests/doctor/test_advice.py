@@ -59,6 +59,7 @@ BASES = (
     "runtime.precision=bf16",
     "runtime.deterministic=true",
     "latent.dim=8",
+    "train.steps=200",
 )
 
 RELATIVE = ("optim", "train.steps", "model.width")  # "half of what it is": can be taken again
@@ -173,6 +174,8 @@ FIRST = (
         "optim.lr_d=0.0002 optim.lr_g=0.0002 model.generator.norm=batch",
     ),
     ("GD201", "", "penalty=r1 model.discriminator.norm=layer"),
+    ("GD201", "train.steps=200", "train.steps=800"),
+    ("GD201", "train.steps=200 optim.lr_d=1e-6", "optim.lr_d=0.0002"),
     ("GD201", "penalty=r1 model=dcgan_layer_norm", "optim.lr_d=0.0004 optim.lr_g=0.0001"),
     ("GD103", "optim=ttur optim.lr_d=1e-6", "optim.lr_d=0.0004"),
     ("GD103", "optim=rmsprop optim.lr_d=1e-2", "optim.lr_d=5e-05"),

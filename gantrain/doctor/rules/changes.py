@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gantrain.doctor.rules.rule import Facts
+from gantrain import console
+from gantrain.doctor.rules.rule import GOOD_PICTURES, Facts
 
 Change = dict[str, Any]
 
@@ -64,10 +65,8 @@ def in_place(facts: Facts, key: str, value: Any) -> bool:
 
 
 def written(value: Any) -> str:
-    """As Hydra reads it: 5e-05, true, null."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return repr(float(f"{value:.3g}")) if isinstance(value, float) else str(value)
+    """As Hydra reads it, a float with its point: 10.0, 5e-05, true, null."""
+    return repr(float(f"{value:.3g}")) if isinstance(value, float) else console.written(value)
 
 
 # ---- What the facts say ----------------------------------------------------------------------------------
@@ -180,6 +179,11 @@ def scaled(key: str, factor: float, least: float, most: float) -> Callable[[Fact
         return {key: kind(value)} if least <= value <= most else {}
 
     return change
+
+
+def long_enough(facts: Facts) -> Change:
+    too_short = number(facts, "train.steps", GOOD_PICTURES) < GOOD_PICTURES
+    return {"train.steps": GOOD_PICTURES} if too_short else {}
 
 
 def slower_both(facts: Facts) -> Change:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.changes import Change, fixed, if_taken, penalised, scaled
-from gantrain.doctor.rules.rule import Facts
+from gantrain.doctor.rules.rule import GOOD_PICTURES, Facts
 
 
 @dataclass(frozen=True)
@@ -258,6 +258,13 @@ LONGER = Advice(
     scaled("train.steps", 2, 1, 10**9),
     "What is still getting better only needs more steps.",
     "Twice the time.",
+    "Not if the quality has stopped rising.",
+)
+LONG_ENOUGH = Advice(
+    f"train.steps={GOOD_PICTURES}",
+    changes.long_enough,
+    "The run is shorter than good pictures take, and after few steps all pictures are alike.",
+    "The time of the steps.",
     "Not if the quality has stopped rising.",
 )
 WIDER = Advice(
