@@ -56,7 +56,7 @@ class Doctor:
     ) -> None:  # fmt: skip
         self.run, self.eyes, self.total, self.notebook, self.silent = run, eyes, total, notebook, silent
         reference, settings = eyes.reference, config["doctor"]
-        self.facts = facts_of(config) | (dict(reference.facts) if reference else {})
+        self.facts = facts_of(config) | eyes.facts | (dict(reference.facts) if reference else {})
         self.nulls = {name: Null(*null) for name, null in reference.nulls.items()} if reference else {}
         self.watch = Watch(settings["params"], settings["ignore"])
         self.memory = Memory(eyes.game.rules.loss.equilibrium, FD_LASTS * total)
@@ -64,6 +64,7 @@ class Doctor:
         self.history: list[dict[str, float]] = []
         self.window: dict[str, float] = {}  # the means of the last window of steps
         self.fakes: Tensor | None = None  # of the last look at pictures
+        self.last = 0  # the step of the last row that was judged again
         self.written = dict.fromkeys((files.SIGNALS, files.FINDINGS), 0)  # rows
         self._recall()
 
@@ -107,7 +108,7 @@ class Doctor:
         for row in rows:
             if AT_THE_END in row:
                 continue
-            step = int(row["step"])
+            self.last = step = int(row["step"])
             signals = self.memory.add(step, {name: value for name, value in row.items() if name != "step"})
             self.watch.examine(Examination(step, self.total, signals, self.nulls, self.facts))
 
@@ -186,7 +187,7 @@ class Doctor:
             findings=[*self.watch.active, *self.watch.resolved],
             checked=self.watch.checked,
             unchecked=self.watch.unchecked,
-            step=self.eyes.state.step,
+            step=max(self.last, self.eyes.state.step),
             total=self.total,
             status=status,
             share=None if self.silent else self.governor.share(self.eyes.state.seconds),

@@ -140,7 +140,7 @@ def fine_detail(fakes: Tensor, about: Material) -> Image.Image | None:
 def nearest_pairs(fakes: Tensor, about: Material) -> Image.Image:
     """The fakes that are most alike, pair by pair, no fake twice."""
     features = _features(about, fakes)
-    usual = about.reference.side.width
+    usual = about.reference.side.width or 1.0  # at 0 the reals are all alike
     pairs = _closest(features)
     tiles = [
         captioned(
@@ -177,7 +177,7 @@ def nearest_training(fakes: Tensor, about: Material) -> Image.Image | None:
     train = about.train().cpu()
     distances = torch.cdist(_features(about, fakes), _features(about, train))
     nearest, which = distances.min(1)
-    usual = about.reference.side.width
+    usual = about.reference.side.width or 1.0  # at 0 the reals are all alike
     first: dict[int, int] = {}  # of each training picture the fake that comes nearest to it
     for fake in nearest.argsort().tolist():
         first.setdefault(int(which[fake]), fake)

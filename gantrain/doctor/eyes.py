@@ -11,14 +11,12 @@ from torch import Generator, Tensor
 from gantrain import pictures
 from gantrain.data.store import ImageSet, to_signed
 from gantrain.doctor import preflight, probes
-from gantrain.doctor.rules.memorising import LOOKED_AT
-from gantrain.metrics.reference import Reference
+from gantrain.doctor.rules.memorising import LOOKED_AT, MOST_TO_COPY
+from gantrain.metrics.reference import GATHERED, Reference
 from gantrain.train.loop import Game
 from gantrain.train.randomness import unnoticed
 from gantrain.train.state import TrainingState
 from gantrain.train.step import Round
-
-MOST_TO_COPY = 4000  # training pictures that a fake's nearest is looked for among
 
 
 def of_known_kinds(images: ImageSet) -> Tensor | None:
@@ -45,6 +43,15 @@ class Eyes:
             "held_out": images.held_out,
             "unseen": of_known_kinds(images),
         }
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """facts.unseen: held-out pictures of kinds that are trained on; facts.reference: the real ones that
+        pictures can be compared with.
+        """
+        unseen = self.rows["unseen"]
+        counts = {} if self.reference is None else {"facts.reference": float(self.reference.count)}
+        return counts | ({} if unseen is None else {"facts.unseen": float(len(unseen))})
 
     def noise(self, *what: int) -> Generator:
         mixed = np.random.SeedSequence([self.seed % 2**64, self.state.step, *what]).generate_state(
@@ -108,15 +115,24 @@ class Eyes:
         """uint8, at random."""
         return self.images.images.index_select(0, self.some(side, count, noise))
 
+    def features(self, side: str, count: int, noise: Generator) -> Tensor:
+        """Of such pictures those in "pca64", N x d; no more of them in memory than the reference takes."""
+        space, size = self.judge.space("pca64"), self.images.images[0].numel()
+        blocks = torch.split(self.some(side, count, noise), max(1, GATHERED // size))
+        found = [space(self.images.images.index_select(0, rows)) for rows in blocks]
+        return torch.cat(found)
+
     def training_pictures(self) -> Tensor:
         """Those that a fake may be a copy of."""
         return self.pictures("train", MOST_TO_COPY, self.noise(4))
 
     def closely(self, fakes: Tensor, look: int) -> probes.Closely:
         """T3, once the rest is known: dear."""
-        noise, most = self.noise(3, look), 2 * self.judge.n
-        train, held_out = (self.pictures(side, most, noise) for side in ("train", "held_out"))
-        found = probes.look_closely(fakes, self.judge, train, held_out, noise)
+        noise = self.noise(3, look)
+        train = self.features("train", MOST_TO_COPY, noise)
+        known = self.rows["unseen"]  # pictures of other kinds are far from every honest fake
+        unseen = None if known is None or not len(known) else self.features("unseen", 2 * self.judge.n, noise)
+        found = probes.look_closely(fakes, self.judge, train, unseen, noise)
         gap = probes.mode_gap(
             self.state.nets.generator, self.game.rules, self.judge,
             self.state.sampler.batch_size, self.classes, noise,

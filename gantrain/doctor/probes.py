@@ -219,26 +219,26 @@ def look_closely(
 ) -> Closely:
     """fd_rand, the classes and what is copied from the training pictures.
 
-    All pictures uint8. The nearest training picture is looked for among those in `train`.
+    fakes: uint8. train, held_out: features in "pca64"; a fake's nearest is looked for among those of `train`.
     """
     signals = {"fd_rand": frechet_distance(reference.features("rand"), reference.space("rand")(fakes))}
     classes = look_at_the_classes(fakes, reference) if reference.num_classes > 1 else Closely({})
     if held_out is not None and len(held_out) >= FEWEST_HELD_OUT:
-        space = reference.space("pca64")
-        signals |= memorisation(space(fakes), space(train), space(held_out), noise)
+        signals |= memorisation(reference.space("pca64")(fakes), train, held_out, noise)
     return Closely(signals | classes.signals, classes.missing)
 
 
 def look_at_the_classes(fakes: Tensor, reference: Reference) -> Closely:
-    """class_share_min: least share among the fakes, over the share among the reals, of all classes, counted
-    over the clearer pictures of both; class_confidence: of the classifier, mean over the fakes, without which
+    """class_share_min: least share among the fakes, over the share among the reals, of the classes whose
+    number chance does not explain (1 if it explains all), counted over the clearer pictures of both;
+    class_confidence: of the classifier, mean over the fakes, without which
     the shares mean nothing.
     """
     features = reference.space("cls")(fakes)
     counted = classes_of({"cls": features}, reference, clearest=CLEAREST)
     shares = {n: share for n, share in enumerate(counted) if share.real}
     _, confidence = reference.classifier.classify(features)
-    least = min(share.fake / share.real for share in shares.values())
+    least = min((share.fake / share.real for share in shares.values() if not share.is_chance), default=1.0)
     signals = {"class_share_min": least, "class_confidence": float(confidence.mean())}
     return Closely(signals, tuple(n for n, share in shares.items() if share.dropped))
 

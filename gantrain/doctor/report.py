@@ -11,7 +11,7 @@ from gantrain.doctor.finding import Finding
 from gantrain.doctor.rules.registry import BY_ID
 from gantrain.doctor.rules.rule import GOOD_PICTURES, UNMEASURED, Facts, Remedy, within_a_sentence
 from gantrain.doctor.rules.variety import SHORT
-from gantrain.doctor.watch import WARM_UP_STEPS
+from gantrain.doctor.watch import WARM_UP_STEPS, warm_up
 from gantrain.files import from_here
 
 WIDTH = 100  # of the terminal's lines
@@ -85,8 +85,8 @@ def verdict(diagnosis: Diagnosis) -> str:
     if not diagnosis.serious and diagnosis.step == 0:
         remarks = ", but see the remarks" if diagnosis.remarks else ""
         return f"nothing wrong was found before training{remarks}"
-    if not diagnosis.serious and diagnosis.step < WARM_UP_STEPS:
-        return f"too early to judge{when}: most rules wait for step {WARM_UP_STEPS}"
+    if not diagnosis.serious and diagnosis.step < warm_up(diagnosis.total):
+        return f"too early to judge{when}: most rules wait for step {warm_up(diagnosis.total)}"
     short = diagnosis.total < GOOD_PICTURES
     if not diagnosis.serious:
         found = "nothing worse than a remark" if diagnosis.remarks else "nothing wrong"
@@ -127,9 +127,9 @@ def titled(id: str) -> str:
 
 def unchecked_lines(diagnosis: Diagnosis) -> list[str]:
     """Why each was not, a line for each reason."""
-    unchecked = diagnosis.unchecked
-    if unchecked and diagnosis.step < WARM_UP_STEPS:
-        what = "look at the training" if diagnosis.step == 0 else f"wait for step {WARM_UP_STEPS}"
+    unchecked, start = diagnosis.unchecked, warm_up(diagnosis.total)
+    if unchecked and diagnosis.step < start:
+        what = "look at the training" if diagnosis.step == 0 else f"wait for step {start}"
         return [f"{len(unchecked)} rules that {what}, or do not apply"]
     waiting: dict[str, list[str]] = {}
     for id, reason in unchecked.items():

@@ -18,8 +18,12 @@ from gantrain.doctor.rules.rule import Examination, Hit, Rule, unchecked
 
 HITS = MISSES = 3  # in a row, until a finding begins and until it ends
 OF_THE_GAME = ("T0", "T1")
-ONCE = "was looked at once, and one look at the game proves nothing"
-WARM_UP_STEPS, WARM_UP_SHARE = 200, 0.05  # before the later of the two, only what is exact is judged
+WARM_UP_STEPS, WARM_UP_SHARE = 200, 0.05
+
+
+def warm_up(total: int) -> int:
+    """The step of a run before which only what is exact is judged."""
+    return max(WARM_UP_STEPS, math.ceil(WARM_UP_SHARE * total))
 
 
 @dataclass
@@ -27,7 +31,8 @@ class Record:
     """What a watch remembers of one rule.
 
     hits, misses: in a row; `since`: the step of the first of those hits. differing: hits in a row that were
-    more or less severe than the finding. asked: whether it ever was; reason: why not, the last time.
+    more or less severe than the finding. asked: whether it ever was; reason: why not, the last time. looks:
+    how often it was, where a finding takes several.
     """
 
     hits: int = 0
@@ -35,6 +40,7 @@ class Record:
     since: int = 0
     differing: int = 0
     asked: bool = False
+    looks: int = 0
     reason: str = "was not asked yet"
     finding: Finding | None = None
 
@@ -88,7 +94,6 @@ class Watch:
         before = self.standing
         for id, rule in self.rules.items():
             record = self.records[id]
-            first = not record.asked
             asked = [examination for examination in examinations if self._can_ask(rule, examination)]
             hits = [hit for at in asked if (hit := rule.test(at, self.params[id])) is not None]
             typical = middle(hits) if 2 * len(hits) > len(asked) else None
@@ -96,10 +101,6 @@ class Watch:
                 continue
             if rule.tier in OF_THE_GAME:
                 self._count(rule, asked[-1], typical)
-                if (
-                    first and record.active is None and not rule.exact
-                ):  # of a run that trained without a doctor, say
-                    record.asked, record.reason = False, ONCE
             elif typical is not None:
                 since = record.since if record.hits else asked[-1].step
                 self._find(rule, asked[-1], typical, since)
@@ -115,7 +116,7 @@ class Watch:
 
     def _waiting(self, rule: Rule, examination: Examination) -> str | None:
         """Why the rule has to wait, whatever was measured."""
-        start = max(WARM_UP_STEPS, math.ceil(WARM_UP_SHARE * examination.total))
+        start = warm_up(examination.total)
         if 0 < examination.step < start and not rule.exact:
             return f"is not judged before step {start}"
         for silencer in rule.silenced_by:
@@ -126,6 +127,8 @@ class Watch:
 
     def _count(self, rule: Rule, at: Examination, hit: Hit | None) -> None:
         record = self.records[rule.id]
+        needed = 1 if rule.exact or at.step == 0 else HITS  # before training there is no second look
+        record.looks += HITS // needed
         if hit is None:
             record.hits, record.differing, record.misses = 0, 0, record.misses + 1
             if record.misses >= MISSES:
@@ -133,7 +136,6 @@ class Watch:
             return
         record.since = record.since if record.hits else at.step
         record.hits, record.misses = record.hits + 1, 0
-        needed = 1 if rule.exact or at.step == 0 else HITS  # before training there is no second look
         if record.active is not None:
             differs = hit.severity != record.active["severity"]
             record.differing = record.differing + 1 if differs else 0
@@ -175,14 +177,23 @@ class Watch:
 
     @property
     def checked(self) -> list[str]:
-        """The rules that were asked at least once."""
-        return [id for id, record in self.records.items() if record.asked]
+        """The rules that could have found something."""
+        return [id for id in self.records if self._unproven(id) is None]
 
     @property
     def unchecked(self) -> dict[str, str]:
-        """The rules that were never asked, and why."""
-        never = {id: record.reason for id, record in self.records.items() if not record.asked}
-        return never | dict.fromkeys(self.ignored, "doctor.ignore names it")
+        """The rules that could not, and why."""
+        reasons = {id: reason for id in self.records if (reason := self._unproven(id)) is not None}
+        return reasons | dict.fromkeys(self.ignored, "doctor.ignore names it")
+
+    def _unproven(self, id: str) -> str | None:
+        """Why a rule's silence says nothing. Of pictures the closing looks decide, the game takes several."""
+        record = self.records[id]
+        if not record.asked:
+            return record.reason
+        if self.rules[id].tier in OF_THE_GAME and record.finding is None and record.looks < HITS:
+            return f"was looked at {record.looks} of the {HITS} times that it takes"
+        return None
 
     def illustrate(self, rule: str, picture: str | None) -> None:
         """Notes the picture (its path in the run) that shows a finding, and stays with it."""

@@ -23,6 +23,7 @@ from gantrain.metrics.reference import Reference
 from gantrain.metrics.stamps import Stamp
 
 HALVINGS = 3
+CHANCE = 1e-3  # that a class is drawn so rarely by chance alone: below it, it is no chance
 DROPPED = 0.2  # of its share among the reals: a class with less is as good as missing
 
 
@@ -44,15 +45,24 @@ class Measurement(NamedTuple):
 
 
 class ClassShare(NamedTuple):
-    """Shares 0..1 of pictures that the classifier takes for this class."""
+    """Shares 0..1 of pictures that the classifier takes for this class. counted: the fakes that were."""
 
     name: str
     real: float
     fake: float
+    counted: int
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether of so many fakes so few may be of this class although it is drawn as often as it is real:
+        P(X <= k), X Poisson with the expected number, is the upper incomplete gamma function.
+        """
+        found, expected = torch.tensor([self.fake * self.counted + 1, self.real * self.counted]).double()
+        return float(torch.special.gammaincc(found, expected)) >= CHANCE
 
     @property
     def dropped(self) -> bool:
-        return self.fake < DROPPED * self.real
+        return self.fake < DROPPED * self.real and not self.is_chance
 
 
 def evaluate(
@@ -170,13 +180,13 @@ def classes_of(
         return []
     counted = reference.num_classes
 
-    def shares(side: Tensor) -> list[float]:
+    def clear(side: Tensor) -> Tensor:
         labels, confidence = reference.classifier.classify(side)
-        clear = confidence >= confidence.quantile(1 - clearest)
-        return class_shares(labels[clear], counted).tolist()
+        return labels[confidence >= confidence.quantile(1 - clearest)]
 
-    real, fake = shares(reference.features(Classifier.name)), shares(features[Classifier.name])
+    real, fake = clear(reference.features(Classifier.name)), clear(features[Classifier.name])
     names = list(names)[:counted] or [
         str(number) for number in range(counted)
     ]  # the last may have no picture
-    return [ClassShare(*entry) for entry in zip(names, real, fake, strict=True)]
+    of_real, of_fake = (class_shares(labels, counted).tolist() for labels in (real, fake))
+    return [ClassShare(*entry, len(fake)) for entry in zip(names, of_real, of_fake, strict=True)]

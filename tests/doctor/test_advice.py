@@ -200,6 +200,7 @@ def test_the_first_advice(rule: str, base: str, first: str) -> None:
     ("rule", "base", "never"),
     [
         ("GD102", "loss=wgan", "loss="),  # it is not the loss that vanishes
+        ("GD003", "", "train.steps"),  # more of what improves no more
         ("GD202", "latent.dim=8", "condition=class"),  # a latent smaller than the label
         ("GD202", "condition=class model.discriminator.norm=spectral", "condition=class"),
         ("GD303", "model=mlp", "padding="),  # nothing there that pads

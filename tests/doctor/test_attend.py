@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -147,7 +148,18 @@ def test_of_a_run_without_a_doctor_the_game_was_seen_once(gantrain: Command) -> 
     assert gantrain(*SMALL, "train.steps=220", "doctor.enabled=false", "hydra.run.dir=run").code == 0
     assert gantrain("doctor", "run").code == 0
     report = Path("run", files.REPORT).read_text()
-    assert re.search(r"GD101.*one look at the game proves nothing", report), report
+    assert re.search(r"GD101.*looked at 1 of the 3 times that it takes", report), report
+
+
+def test_a_run_that_died_before_its_first_checkpoint_is_judged_by_what_it_recorded(
+    gantrain: Command,
+) -> None:
+    assert gantrain(*SMALL, "train.steps=300", "hydra.run.dir=run", "metrics.every=0").code == 0
+    shutil.rmtree("run/checkpoints")
+    rows = [row for row in files.read_rows(Path("run", files.SIGNALS)) if row["step"] < 300]
+    Path("run", files.SIGNALS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = gantrain("doctor", "run").out
+    assert f" so far (step {rows[-1]['step']} of 300)" in told.splitlines()[0]
 
 
 def test_examined_again_it_finds_what_it_found(gantrain: Command) -> None:

@@ -23,6 +23,8 @@ from gantrain.compose import composed
 from gantrain.data.sources import digits
 from gantrain.data.split import split
 from gantrain.doctor import probes
+from gantrain.doctor.rules.registry import BY_ID
+from gantrain.doctor.rules.rule import Examination, Null, unchecked
 from gantrain.doctor.untouched import untouched
 from gantrain.losses import adversarial
 from gantrain.losses.penalties import R1, WGANGP, Penalty
@@ -549,16 +551,16 @@ def test_missing_classes_are_named(reference: Reference) -> None:
 
 def test_looking_closely_gives_what_there_is(reference: Reference) -> None:
     """The reals themselves: no distance from themselves, all classes, and everything copied."""
-    train, images = reference.pictures(slice(None)), split(digits(image_size=16))
+    fakes, images = reference.pictures(slice(None)), split(digits(image_size=16))
     assert images.held_out is not None
-    other = images.images[images.held_out]
-    found = probes.look_closely(train, reference, train, other, drawn(1)).signals
+    train, other = (reference.space("pca64")(real) for real in (fakes, images.images[images.held_out]))
+    found = probes.look_closely(fakes, reference, train, other, drawn(1)).signals
     assert_close(found["fd_rand"], 0.0, rtol=0, atol=1e-6)
     assert found["nearer_train"] > 0.99
     assert_close(found["nearest_ratio"], 0.0, rtol=0, atol=1e-3)
     assert found["copy_ratio"] < 0.9  # of as many: chance plays its part on both sides
     assert found["class_share_min"] > 0.5
-    without = probes.look_closely(train, reference, train, None, drawn(1)).signals
+    without = probes.look_closely(fakes, reference, train, None, drawn(1)).signals
     assert "nearer_train" not in without
     assert without["fd_rand"] == found["fd_rand"]
 
@@ -664,3 +666,18 @@ def looked_at_or_not(
     for _ in range(steps):
         one_step(seen, game)
     assert flattened(seen.state_dict()) == expected
+
+
+@pytest.mark.parametrize("blank", [0, 96, 240])
+def test_collapse_is_seen_where_real_pictures_repeat(blank: int) -> None:
+    """Of 800 digits so many are blank: then real pictures have pairs without any distance, too."""
+    images = digits(image_size=16).images[:800].clone()
+    images[:blank] = 0
+    judge = Reference(images, None, torch.arange(800), "train", 400)
+    found = {**probes.look_at_the_pictures(images[-1:].repeat(400, 1, 1, 1), judge), "fd_change": 1.0}
+    nulls = {name: Null(*null) for name, null in judge.nulls.items()}
+    at, rule = Examination(800, 800, found, nulls, {}), BY_ID["GD201"]
+    assert unchecked(rule, at) is None
+    hit = rule.test(at, rule.params)
+    assert hit is not None
+    assert hit.severity == "error"

@@ -94,6 +94,8 @@ def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
         (replace(HEALTHY, step=300, total=300), f"healthy: nothing wrong was found, but {SHORT}"),
         (replace(BROKEN, findings=[judged(SYMPTOM, "GD201")]), f"broken: mode collapse (GD201); but {SHORT}"),
         (replace(HEALTHY, step=60, total=60), "too early to judge: most rules wait for step 200"),
+        (replace(HEALTHY, step=4000, total=100_000),
+         "too early to judge so far (step 4000 of 100000): most rules wait for step 5000"),
         (replace(HEALTHY, step=0), "nothing wrong was found before training"),
         (replace(HEALTHY, findings=[REMARK], step=0),
          "nothing wrong was found before training, but see the remarks"),

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from gantrain.data import sources
 from gantrain.metrics.coverage import overlap
 from gantrain.metrics.distances import frechet_distance, kernel_distance, sliced_wasserstein
-from gantrain.metrics.evaluation import Measurement, classes_of, evaluate, features_of, measure
+from gantrain.metrics.evaluation import ClassShare, Measurement, classes_of, evaluate, features_of, measure
 from gantrain.metrics.reference import Reference
 from gantrain.metrics.stamps import Stamp
 
@@ -156,6 +156,20 @@ def test_a_last_class_without_pictures_is_left_out(judge: Reference, unseen: Ten
     names = [f"digit {number}" for number in range(12)]
     shares = classes_of(features_of([unseen], judge), judge, names)
     assert [share.name for share in shares] == names[:10]
+
+
+@pytest.mark.parametrize(
+    ("share", "dropped"),
+    [
+        (ClassShare("none of 6.9", 0.069, 0.0, 100), False),  # Poisson: exp(-6.9) = 0.00101
+        (ClassShare("none of 7", 0.07, 0.0, 100), True),  # 0.00091
+        (ClassShare("1 of 9", 0.09, 0.01, 100), False),  # 10 exp(-9) = 0.00123
+        (ClassShare("1 of 10", 0.1, 0.01, 100), True),  # 11 exp(-10) = 0.0005
+        (ClassShare("a third of 60", 0.6, 0.2, 100), False),  # no chance, but not as good as missing either
+    ],
+)
+def test_a_class_is_dropped_where_chance_would_not_leave_it_out(share: ClassShare, dropped: bool) -> None:
+    assert share.dropped == dropped
 
 
 def test_classes_without_a_classifier(judge: Reference, unseen: Tensor) -> None:

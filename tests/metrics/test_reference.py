@@ -203,6 +203,32 @@ def test_digests_of_large_sets_read_less_but_of_every_picture(monkeypatch: pytes
     assert len(set(digests)) == 4
 
 
+def test_of_large_sets_only_the_rows_of_pixels_that_count_are_gathered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reference, "HASHED", 60 * 16 * 4)  # a quarter of 60 pictures of 16 x 16
+    images = pattern(60)
+    first = made(images).digest
+    for row, counts in [(4, True), (5, False)]:
+        altered = images.clone()
+        altered[:, :, row] ^= 1
+        assert (made(altered).digest != first) == counts
+
+
+@pytest.mark.parametrize("limit", [1_000, 70_000, 200_000])
+def test_a_cache_whose_disk_is_full_costs_only_time(limit: int, cache: Path) -> None:
+    """Within a file torch tells it by an error of its own."""
+    resource = pytest.importorskip("resource", reason="limits the size of files on Unix only")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, usual[1]))
+    try:
+        found = made(pattern(1200))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert contents(found) == contents(made(pattern(1200)))
+    assert not list(cache.rglob("*.partial"))
+
+
 @pytest.mark.parametrize("name", ["pca64.pt", "likeness.pt"])
 @pytest.mark.parametrize("damage", ["cut off", "a byte", "empty", "other content", "a folder"])
 def test_damaged_entries_are_made_again(name: str, damage: str, cache: Path) -> None:

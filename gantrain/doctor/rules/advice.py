@@ -19,7 +19,7 @@ STRONGER_D = (r.FEWER_G_STEPS, r.LIGHTER_PENALTY, r.TTUR, r.FASTER_D)
 ADVICE: dict[str, tuple[Advice, ...]] = {
     "GD001": (*BOUND, r.USUAL_RATES, r.FULL_PRECISION, r.SLOWER_BOTH, r.R1),
     "GD002": (*BOUND, r.USUAL_RATES, r.R1, r.SPECTRAL, r.SLOWER_BOTH),
-    "GD003": (r.TANH, r.LONGER),
+    "GD003": (r.TANH,),
     "GD004": (r.ALTERNATING, r.SHARED),
     "GD005a": (r.NEAREST, r.BILINEAR),
     "GD005b": (r.SMALLER_BATCHES,),

@@ -7,10 +7,12 @@ import math
 from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
 from gantrain.doctor.rules.common import PRECISE, PRECISION_MIN, VARIED, VARIETY_MIN, percent
-from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Rule, Threshold
+from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
 
 LOOKED_AT = 64
 """Pictures of each kind by which D is judged: a look then costs about one training step."""
+MOST_TO_COPY = 4000
+"""Training pictures among which a fake's nearest is looked for."""
 
 
 def overfits(at: Examination, params: Params) -> Hit | None:
@@ -47,9 +49,9 @@ def spread_of_auc(at: Examination) -> float:
     """Standard deviation of the AUC of n and m numbers that are alike, sqrt((n + m + 1) / (12 n m)) (Mann
     and Whitney 1947), for as many pictures as were looked at.
     """
-    held_out = changes.number(at.facts, "facts.held_out", LOOKED_AT)
+    unseen = changes.number(at.facts, "facts.unseen", LOOKED_AT)
     count = changes.number(at.facts, "facts.count", 2 * LOOKED_AT)
-    n = max(1.0, min(LOOKED_AT, held_out, count))
+    n = max(1.0, min(LOOKED_AT, unseen, count))
     return math.sqrt((2 * n + 1) / (12 * n * n))
 
 
@@ -96,6 +98,12 @@ GD401 = Rule(
 )
 
 
+SEEN_ENOUGH = Requirement(
+    lambda at, params: changes.number(at.facts, "facts.count", 0) <= params["pictures_max"],
+    "too many training pictures to look for a copy among",
+)
+
+
 def memorised(at: Examination, params: Params) -> Hit | None:
     nearer, ratio = at.get("nearer_train"), at.get("nearest_ratio")
     close = nearer > params["nearer_max"] and ratio < params["nearest_max"]
@@ -121,8 +129,12 @@ GD402 = Rule(
     tier="T3",
     needs=("nearer_train", "nearest_ratio"),
     uses=("copy_ratio", "variety", "precision"),
-    requires=(VARIED, PRECISE),
+    requires=(VARIED, PRECISE, SEEN_ENOUGH),
     thresholds={
+        "pictures_max": Threshold(
+            2.5 * MOST_TO_COPY,
+            f"training pictures; of more, {MOST_TO_COPY} that are looked at tell little, and none is copied",
+        ),
         "nearer_max": Threshold(0.65, "share of fakes nearer to a training picture than to a held-out one"),
         "nearest_max": Threshold(
             1.3, "median distance to the nearest training picture, over unseen pictures'"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
 from gantrain.doctor.rules.common import (
@@ -19,6 +21,7 @@ from gantrain.doctor.rules.rule import (
     GOOD_PICTURES,
     Evidence,
     Examination,
+    Facts,
     Hit,
     Params,
     Requirement,
@@ -37,9 +40,9 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
     equal. (`variety` is a ratio of logarithms, so that it means the same for data of few kinds and of many.)
     """
     variety, ratio, near = at.get("variety"), at.get("vendi_ratio"), at.get("near_pair_ratio")
-    null, near_null = at.nulls["variety"], at.nulls["near_pair_ratio"]
+    null, near_null = at.nulls["variety"], at.nulls.get("near_pair_ratio")
     warn, error, doubt = (lowest(null, 1 - params[f"variety_{name}"]) for name in ("warn", "error", "doubt"))
-    near_bound = lowest(near_null, 1 - params["near_warn"])
+    near_bound = -math.inf if near_null is None else lowest(near_null, 1 - params["near_warn"])
     elsewhere = warn <= variety < doubt and at.get("recall") < params["recall_min"]
     if variety < warn or elsewhere:
         message = (
@@ -48,7 +51,7 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
         )
         if elsewhere:
             message += f", and {percent(at.get('recall'))} of the real pictures lie among them"
-    elif near < near_bound:
+    elif near_null is not None and near < near_bound:
         message = (
             f"the generator repeats itself: its nearest pairs of pictures are {near:.2f} times as far apart "
             f"as those of real ones (normal {usual(near_null)})"
@@ -58,7 +61,7 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
     evidence = (
         against(at, "variety", doubt if elsewhere else warn),
         against(at, "vendi_ratio"),
-        against(at, "near_pair_ratio", near_bound),
+        *((against(at, "near_pair_ratio", near_bound),) if near_null is not None else ()),
         *((against(at, "recall", params["recall_min"]),) if elsewhere else ()),
     )
     return Hit("error" if variety < error else "warning", message, evidence)
@@ -69,9 +72,9 @@ GD201 = Rule(
     title="Mode collapse",
     severities=("warning", "error"),
     tier="T2",
-    needs=("variety", "vendi_ratio", "near_pair_ratio"),
-    uses=("fd_improving", "fd_change", "recall"),
-    nulls=("variety", "vendi_ratio", "near_pair_ratio"),
+    needs=("variety", "vendi_ratio"),
+    uses=("near_pair_ratio", "fd_improving", "fd_change", "recall"),  # no near pairs where the reals repeat
+    nulls=("variety", "vendi_ratio"),
     requires=(SETTLED,),
     thresholds={
         "variety_warn": Threshold(
@@ -161,15 +164,21 @@ GD203 = Rule(
     },
     test=far_off,
     silenced_by=("GD001", "GD003", "GD004", "GD101", "GD002", "GD102", "GD103", "GD201"),
-    why="Nothing else was found, so the players may only need more time: penalties on gradients, spectral "
+    why="Where nothing else was found the players may only need more time: penalties on gradients, spectral "
     "norm and low rates make every step safer and smaller. Pictures can also stay far off because the "
     "networks are too narrow for the data.",
     remedies=remedies("GD203"),
 )
 
 
+def rests_on(facts: Facts, default: float) -> float:
+    """Pictures of a kind that the metrics compare: as many as asked for, if there are so many real ones."""
+    counts = (changes.number(facts, key, default) for key in ("metrics.count", "facts.reference"))
+    return min(counts)
+
+
 def untrustworthy(at: Examination, params: Params) -> Hit | None:
-    gap, count = at.get("mode_gap", 0.0), changes.number(at.facts, "metrics.count", params["count_min"])
+    gap, count = at.get("mode_gap", 0.0), rests_on(at.facts, params["count_min"])
     reasons = []
     if gap > params["gap_max"]:
         reasons.append(
