@@ -100,7 +100,7 @@ class Comparison:
             options = self._grouped((key,))
             told = {option.settings[0][1]: option.spread for option in options if option.spread}
             if len(told) > 1:
-                others = [Counter(self._others(key, option.records)) for option in options]
+                others = [Counter(self._others(key, option.records)) for option in options if option.spread]
                 found.append(Effect(key, told, all(other == others[0] for other in others)))
         return found
 

@@ -415,6 +415,14 @@ def test_an_uneven_sweep_says_so(tmp_path: Path) -> None:
     assert not effect.balanced
 
 
+def test_an_option_that_is_not_shown_makes_no_sweep_uneven(tmp_path: Path) -> None:
+    """All of its runs diverged; those of the others met the same seeds."""
+    lost = [{**WGAN, "seed": seed, "fd": [], "status": "failed", "diverged": True} for seed in (0, 1)]
+    (effect,) = compared(tmp_path, *seeds(HINGE, 0.1, 0.1), *seeds(BCE, 0.2, 0.2), *lost).effects
+    assert list(effect.options) == ["hinge", "bce"]
+    assert effect.balanced
+
+
 def test_what_differs_in_everything_goes_by_its_name(tmp_path: Path) -> None:
     keys = ("a", "b", "c", "d", "e")
     runs = sweep(tmp_path, *({"overrides": [f"own.{key}={n}" for key in keys], "fd": [n]} for n in (1, 2)))
