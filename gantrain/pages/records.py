@@ -108,6 +108,11 @@ class Record:
         return self.config.get("train.steps")
 
     @property
+    def through(self) -> bool:
+        """It has trained all that it was to, or ended by itself (train.stop_when_worse)."""
+        return self.status == "finished" or (self.total is not None and self.step >= self.total)
+
+    @property
     def seed(self) -> int | None:
         return self.config.get("seed")
 

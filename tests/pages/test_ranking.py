@@ -187,6 +187,41 @@ def test_short_runs_are_called_short(tmp_path: Path) -> None:
     assert compared(tmp_path / "long", *long).caveat == ""
 
 
+CUT_SHORT = ({"status": "interrupted"}, {"status": "running"})
+
+
+@pytest.mark.parametrize("short", CUT_SHORT, ids=lambda short: short["status"])
+def test_nothing_is_best_while_a_run_has_steps_to_go(tmp_path: Path, short: dict) -> None:
+    """At the steps that both have the one that was cut short is better."""
+    whole = [{**HINGE, "seed": seed, "fd": [0.5, 0.1 + seed / 100]} for seed in (0, 1)]
+    cut = [{**BCE, "seed": seed, "fd": [0.3 + seed / 100], **short} for seed in (0, 1)]
+    comparison = compared(tmp_path, *whole, *cut)
+    assert comparison.verdict.startswith(
+        "`loss=hinge` leads so far on fd_rand (lower is better), 0.105 ± 0.0071 over 2 seeds. 2 of 4 runs "
+    )
+    (effect,) = comparison.effects
+    assert (effect.balanced, effect.care) == (False, "not every run has trained all its steps")
+    third = [{**WGAN, "seed": seed, "fd": [0.8 + seed / 100], **short} for seed in (0, 1)]
+    told = compared(tmp_path / "three", *whole, *cut, *third).verdict
+    assert "`loss=wgan` is last so far, 0.805 ± 0.0071 over 2 seeds." in told
+
+
+def test_a_run_that_ended_by_itself_is_through(tmp_path: Path) -> None:
+    """train.stop_when_worse: finished before its last step."""
+    runs = sweep(tmp_path, *seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26))
+    for run in runs[2:]:
+        files.update_summary(run.directory, step=10)
+    assert "`loss=hinge` is best on" in compare(runs).verdict
+    assert all(effect.balanced for effect in compare(runs).effects)
+
+
+def test_a_run_that_was_killed_after_its_last_step_is_through(tmp_path: Path) -> None:
+    runs = sweep(tmp_path, *seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26, status="running"))
+    for run in runs[2:]:
+        files.update_summary(run.directory, step=20)
+    assert "`loss=hinge` is best on" in compare(runs).verdict
+
+
 def test_all_that_are_too_close_are_counted(tmp_path: Path) -> None:
     rivals = (*seeds(BCE, 0.15, 0.35), *seeds(WGAN, 0.16, 0.36))
     told = compared(tmp_path, *seeds(HINGE, 0.1, 0.3), *rivals).verdict
@@ -281,8 +316,8 @@ def test_worst_means_worse_than_every_other(tmp_path: Path) -> None:
     assert told.endswith(" `loss=wgan` is last, 0.51 ± 0.14 over 2 seeds.")
 
 
-def test_what_diverged_elsewhere_is_not_better_on_average(tmp_path: Path) -> None:
-    """hinge is better wherever it survived; its runs with padding=reflect became infinite."""
+def test_what_diverged_or_goes_on_elsewhere_is_not_better_on_average(tmp_path: Path) -> None:
+    """hinge is better wherever it survived; its runs with padding=reflect became infinite, or train on."""
     lost = {"status": "failed", "error": "not finite", "diverged": True}
 
     def told(place: Path, **how: object) -> str:
@@ -297,6 +332,7 @@ def test_what_diverged_elsewhere_is_not_better_on_average(tmp_path: Path) -> Non
 
     assert "On average over the rest, `loss=hinge` is better than `loss=bce`" in told(tmp_path / "all")
     assert "On average over the rest, `loss=" not in told(tmp_path / "lost", **lost)
+    assert "On average over the rest, `loss=" not in told(tmp_path / "going", status="running")
 
 
 def test_better_than_every_other_says_if_one_has_no_number(tmp_path: Path) -> None:
