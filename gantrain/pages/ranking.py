@@ -184,6 +184,8 @@ class Comparison:
 
     def _best(self) -> str:
         judged = self._judged()
+        if not judged and any(record.measured(self.metric) for record in self.records):
+            return f"Only runs that failed have measured {self.metric}, so none is called better."
         if not judged:
             return f"No run has measured {self.metric} yet, so none is called better."
         first, *others = judged

@@ -55,8 +55,9 @@ def _page_of(records: Sequence[Record]) -> Path:
 def comparison_of(records: Sequence[Record], metric: str | None) -> Comparison:
     """Raises GantrainError if a metric was asked for that none of the runs has measured."""
     comparison = compare(records, metric)
-    if metric is not None and not comparison.measured:
-        known = sorted({name for record in records for row in record.evaluations for name in row["metrics"]})
+    if metric is not None and not any(record.measured(metric) for record in records):
+        tried = {name for record in records for row in record.evaluations for name in row["metrics"]}
+        known = sorted(name for name in tried if any(record.measured(name) for record in records))
         remedy = (
             f"measured were: {', '.join(known)}"
             if known

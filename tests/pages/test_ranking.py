@@ -11,10 +11,12 @@ from made import CHECKERBOARD, STAMP, make_run, sweep
 from scipy.stats import ttest_ind
 
 from gantrain import files
+from gantrain.errors import GantrainError
 from gantrain.pages.candidates import Candidate, Spread, apart
 from gantrain.pages.ranking import UNLIKE, Comparison, compare
 from gantrain.pages.records import Record
 from gantrain.pages.settings import differing, typed_as
+from gantrain.pages.writing import comparison_of
 
 BCE = {"overrides": ["loss=bce"], "choices": {"loss": "bce"}}
 HINGE = {"overrides": ["loss=hinge"], "choices": {"loss": "hinge"}}
@@ -415,9 +417,20 @@ def test_without_a_number_nothing_is_better(tmp_path: Path) -> None:
     assert comparison.effects == []
 
 
+def test_runs_that_failed_after_they_were_measured_are_said_to_have_been(tmp_path: Path) -> None:
+    lost = {"fd": [0.3], "status": "failed", "error": "not finite", "diverged": True}
+    comparison = compared(tmp_path, HINGE | lost, BCE | lost)
+    assert comparison.verdict.startswith(
+        "Only runs that failed have measured fd_rand, so none is called better. 2 of 2 runs failed"
+    )
+    assert comparison_of(comparison.records, "fd_rand").verdict == comparison.verdict
+
+
 def test_not_a_number_is_no_look(tmp_path: Path) -> None:
     comparison = compared(tmp_path, {**HINGE, "fd": [math.nan]}, {**BCE, "fd": [0.2]})
     assert list(comparison.measured) == ["1"]
+    with pytest.raises(GantrainError, match=r"none of the runs has measured fd_rand\n.*metrics.every was 0"):
+        comparison_of(comparison.records[:1], "fd_rand")
 
 
 # ---- Main effects ------------------------------------------------------------------------------------------
