@@ -18,6 +18,7 @@ from gantrain.errors import GantrainError
 CONFIG, SUMMARY, METRICS, LOG = "config.yaml", "summary.json", "metrics.jsonl", "train.log"
 SAMPLES, CHECKPOINTS, TENSORBOARD, LOCK = "samples", "checkpoints", "tensorboard", ".lock"
 FINDINGS, SIGNALS, EVALUATIONS, REPORT = "findings.jsonl", "signals.jsonl", "evaluations.jsonl", "report.md"
+ROWS = (METRICS, EVALUATIONS, SIGNALS, FINDINGS)
 EXHIBITS = "findings"  # the pictures that show what was found
 REAL = "real.png"  # beside the samples: a grid of real pictures
 SUPERSEDED = "superseded"  # in folders of checkpoints and samples: what a resume from an older one set aside
@@ -97,10 +98,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def drop_rows_after(path: Path, step: int) -> None:
-    """What a killed run wrote after its last checkpoint is trained, and written, again."""
-    if path.is_file():
-        _write_rows(path, (row for row in read_rows(path) if row["step"] <= step))
+def drop_rows_after(run: Path, step: int) -> None:
+    """What a run told of later steps than the one it goes on from is trained, and told, again."""
+    for path in (run / name for name in ROWS):
+        if path.is_file():
+            _write_rows(path, (row for row in read_rows(path) if row["step"] <= step))
 
 
 def keep_rows(path: Path, count: int) -> None:

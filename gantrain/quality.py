@@ -93,7 +93,6 @@ class Quality:
         if self.best is not None and not self.checkpoint.is_file():  # a later best had taken its place
             self.best, self.since, self.past_best = None, 0, False
         checkpoints.best = self.best and self.best["step"]
-        files.drop_rows_after(run / files.EVALUATIONS, state.step)
 
     def after_step(self, state: TrainingState) -> None:
         at_the_end = state.step == self.total and state.step > self.every

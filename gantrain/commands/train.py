@@ -106,6 +106,7 @@ def train_in(
             return
         checkpoint.set_aside_after(directory, state.step)
         (directory / files.REPORT).unlink(missing_ok=True)  # it told of the shorter run
+    files.drop_rows_after(directory, state.step)
     introduce(cfg, images, state.nets, files.read_summary(directory) | told)
     log.info(
         "device: %s; %s%s",
