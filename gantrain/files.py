@@ -57,9 +57,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """The whole text, or the file as it was."""
+    """The whole text, or the file as it was. A file's name need not be one that UTF-8 has letters for."""
     with written_whole(path) as file:
-        file.write(text.encode("utf-8"))
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def from_here(path: Path) -> str:
@@ -83,10 +83,17 @@ def update_summary(run: Path, **values: Any) -> None:
 
 
 def read_summary(run: Path) -> dict[str, Any]:
-    """summary.json; empty where there is none yet."""
+    """summary.json; empty where there is none yet.
+
+    Raises:
+        GantrainError: it is damaged.
+    """
     path = run / SUMMARY
-    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return summary
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    except (ValueError, TypeError) as error:  # empty or cut off: the machine went down, mostly
+        remedy = f"delete {from_here(path)}: a resume writes it anew, but for the command that was typed"
+        raise GantrainError(str(path), "is damaged: not a summary", remedy) from error
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

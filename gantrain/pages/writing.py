@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from gantrain.console import log
 from gantrain.errors import GantrainError
 from gantrain.pages.html import compare_page, report_page
 from gantrain.pages.ranking import Comparison, compare
-from gantrain.pages.records import Record, records_of
+from gantrain.pages.records import Record, readable, records_of
 from gantrain.pages.tables import as_text
 
 
@@ -49,7 +50,7 @@ def _page_of(records: Sequence[Record]) -> Path:
     """Of runs that belong to no sweep: the same runs have the same page, and other runs leave it alone."""
     runs = "\n".join(sorted(str(record.directory) for record in records))
     stem, suffix = files.COMPARISON.split(".")
-    return Path("outputs", f"{stem}-{hashlib.sha256(runs.encode()).hexdigest()[:8]}.{suffix}")
+    return Path("outputs", f"{stem}-{hashlib.sha256(os.fsencode(runs)).hexdigest()[:8]}.{suffix}")
 
 
 def comparison_of(records: Sequence[Record], metric: str | None) -> Comparison:
@@ -69,7 +70,7 @@ def comparison_of(records: Sequence[Record], metric: str | None) -> Comparison:
 
 def write_report(directory: Path) -> None:
     """report.html, as the run stands."""
-    record = Record(directory, directory.name)
+    record = Record(directory, readable(directory.name))
     try:
         files.write_atomically(directory / files.PAGE, report_page(record))
     except Exception as error:

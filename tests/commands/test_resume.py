@@ -269,6 +269,23 @@ def test_started_anew_a_run_keeps_no_rows_of_one_that_saved_nothing(gantrain: Co
     assert [row["step"] for row in files.read_rows(Path("run", files.METRICS))] == [2]
 
 
+@pytest.mark.parametrize("torn", ["", '{"status": "fini', "null"])
+def test_a_summary_that_was_cut_off_is_said_to_be_and_can_be_done_without(
+    gantrain: Command, torn: str
+) -> None:
+    assert gantrain(*TINY, "train.steps=2", "hydra.run.dir=run").code == 0
+    Path("run", files.SUMMARY).write_text(torn)
+    for command in (("sample", "run", "--best"), ("resume", "run", "train.steps=3"), ("doctor", "run")):
+        refused = gantrain(*command)
+        assert refused.code == 2
+        assert "run/summary.json: is damaged: not a summary\n  delete run/summary.json: " in refused.err
+        assert "Traceback" not in refused.err
+    assert gantrain("compare", "run").code == 0
+    Path("run", files.SUMMARY).unlink()
+    assert gantrain("resume", "run", "train.steps=3").code == 0
+    assert files.read_summary(Path("run"))["status"] == "finished"
+
+
 def test_a_run_that_nobody_listens_to_is_saved(process: Process, tmp_path: Path) -> None:
     """`gantrain | head -3`: its output has nowhere to go, and SIGTERM comes later."""
     run = tmp_path / "run"
