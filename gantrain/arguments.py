@@ -188,7 +188,8 @@ COMMANDS = {
                 {
                     "nargs": "*",
                     "metavar": "RUN [doctor.key=value]",
-                    "help": "a run directory, a checkpoint file, or `latest`; with --preflight: overrides",
+                    "help": "a run directory, a checkpoint file (what is found at an older one is only "
+                    "printed), or `latest`; with --preflight: overrides",
                 },
             ),
             (("--preflight",), {"action": "store_true", "help": "before a run, by its overrides"}),

@@ -18,6 +18,7 @@ from gantrain.errors import GantrainError
 CONFIG, SUMMARY, METRICS, LOG = "config.yaml", "summary.json", "metrics.jsonl", "train.log"
 SAMPLES, CHECKPOINTS, TENSORBOARD, LOCK = "samples", "checkpoints", "tensorboard", ".lock"
 FINDINGS, SIGNALS, EVALUATIONS, REPORT = "findings.jsonl", "signals.jsonl", "evaluations.jsonl", "report.md"
+ROWS = (METRICS, EVALUATIONS, SIGNALS, FINDINGS)
 EXHIBITS = "findings"  # the pictures that show what was found
 REAL = "real.png"  # beside the samples: a grid of real pictures
 SUPERSEDED = "superseded"  # in folders of checkpoints and samples: what a resume from an older one set aside
@@ -56,9 +57,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """The whole text, or the file as it was."""
+    """The whole text, or the file as it was. A file's name need not be one that UTF-8 has letters for."""
     with written_whole(path) as file:
-        file.write(text.encode("utf-8"))
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def from_here(path: Path) -> str:
@@ -82,10 +83,17 @@ def update_summary(run: Path, **values: Any) -> None:
 
 
 def read_summary(run: Path) -> dict[str, Any]:
-    """summary.json; empty where there is none yet."""
+    """summary.json; empty where there is none yet.
+
+    Raises:
+        GantrainError: it is damaged.
+    """
     path = run / SUMMARY
-    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return summary
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    except (ValueError, TypeError) as error:  # empty or cut off: the machine went down, mostly
+        remedy = f"delete {from_here(path)}: a resume writes it anew, but for the command that was typed"
+        raise GantrainError(str(path), "is damaged: not a summary", remedy) from error
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -97,10 +105,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def drop_rows_after(path: Path, step: int) -> None:
-    """What a killed run wrote after its last checkpoint is trained, and written, again."""
-    if path.is_file():
-        _write_rows(path, (row for row in read_rows(path) if row["step"] <= step))
+def drop_rows_after(run: Path, step: int) -> None:
+    """What a run told of later steps than the one it goes on from is trained, and told, again."""
+    for path in (run / name for name in ROWS):
+        if path.is_file():
+            _write_rows(path, (row for row in read_rows(path) if row["step"] <= step))
 
 
 def keep_rows(path: Path, count: int) -> None:

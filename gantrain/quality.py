@@ -67,6 +67,27 @@ def best_step(state: TrainingState) -> int | None:
     return best and best["step"]
 
 
+def best_before(run: Path, state: TrainingState, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """For summary.json, where its best look is later than the state: the one before that, if it was kept."""
+    told = files.read_summary(run).get("best")
+    if told is None or told["step"] <= state.step:
+        return {}
+    best = state.diary.get(DIARY, {}).get("best")
+    if best is None or not (run / checkpoint_of(best)).is_file():
+        return {"best": None}
+    return {"best": told_of({"metric": told["metric"], **best}, was_past_best(state, settings))}
+
+
+def told_of(best: Mapping[str, Any], past: bool) -> dict[str, Any]:
+    """The best look as summary.json has it."""
+    look = {key: best[key] for key in ("metric", "value", "step")}
+    return look | {"checkpoint": checkpoint_of(best), "past_best": past}
+
+
+def checkpoint_of(best: Mapping[str, Any]) -> str:
+    return f"{files.CHECKPOINTS}/{best['step']:08d}.pt"
+
+
 def is_worse(metric: str, value: float, best: float) -> bool:
     """Whether a value is worse than the best one by more than noise."""
     least = badness(metric, best)
@@ -93,7 +114,6 @@ class Quality:
         if self.best is not None and not self.checkpoint.is_file():  # a later best had taken its place
             self.best, self.since, self.past_best = None, 0, False
         checkpoints.best = self.best and self.best["step"]
-        files.drop_rows_after(run / files.EVALUATIONS, state.step)
 
     def after_step(self, state: TrainingState) -> None:
         at_the_end = state.step == self.total and state.step > self.every
@@ -142,18 +162,8 @@ class Quality:
     @property
     def checkpoint(self) -> Path:
         assert self.best is not None
-        return self.run / files.CHECKPOINTS / f"{self.best['step']:08d}.pt"
+        return self.run / checkpoint_of(self.best)
 
     def summary(self) -> dict[str, Any]:
         """For summary.json."""
-        if self.best is None:
-            return {"best": None}
-        return {
-            "best": {
-                "metric": self.best["metric"],
-                "value": self.best["value"],
-                "step": self.best["step"],
-                "checkpoint": self.checkpoint.relative_to(self.run).as_posix(),
-                "past_best": self.past_best,
-            }
-        }
+        return {"best": self.best and told_of(self.best, self.past_best)}

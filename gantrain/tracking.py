@@ -92,7 +92,6 @@ class Tracker:
         self.total = config["train"]["steps"]
         self.every, self.samples_every = config["tracking"]["every"], config["tracking"]["samples_every"]
         self.last_seconds, self.last_images = state.seconds, state.images
-        files.drop_rows_after(run / files.METRICS, state.step)
         self.rows = open(run / files.METRICS, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
         # purge_step from the first run on: TensorBoard's loader ignores the first start of a run
         self.writer = SummaryWriter(

@@ -10,14 +10,14 @@ from gantrain import files
 
 
 def test_a_row_after_one_that_was_cut_off_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
+    path = tmp_path / files.EVALUATIONS
     files.append_row(path, {"step": 1})
     with open(path, "a") as file:
         file.write('{"step": 2, "fd')
     assert files.read_rows(path) == [{"step": 1}]
     files.append_row(path, {"step": 3})
     assert files.read_rows(path) == [{"step": 1}, {"step": 3}]
-    files.drop_rows_after(path, 2)
+    files.drop_rows_after(tmp_path, 2)
     assert path.read_text() == '{"step": 1}\n'
 
 

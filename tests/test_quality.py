@@ -165,6 +165,23 @@ def test_a_resume_that_measures_nothing_keeps_the_best(gantrain: Command) -> Non
     assert gantrain("sample", "run", "--best", "-n", "2").code == 0
 
 
+@pytest.mark.parametrize("first", [20, 40])
+def test_a_best_that_is_set_aside_gives_way_to_the_one_before(gantrain: Command, first: int) -> None:
+    """Nobody looks after the resume; there may have been no look before, either."""
+    common = (*SMALL, f"metrics.every={first}", "checkpoint.keep=2", "hydra.run.dir=run")
+    better = ("optim.lr_g=2e-3", "ema.half_life_images=100")
+    assert gantrain(*common, *better, "train.steps=40").code == 0
+    assert json.loads(Path("run/summary.json").read_text())["best"]["step"] == 40
+    assert gantrain("resume", "run/checkpoints/00000020.pt", "train.steps=30", "metrics.every=0").code == 0
+    best = json.loads(Path("run/summary.json").read_text())["best"]
+    if first == 40:
+        assert best is None
+        return
+    (look,) = files.read_rows(Path("run") / files.EVALUATIONS)
+    assert (best["step"], best["value"]) == (20, look["metrics"]["fd_rand"]["value"])
+    assert gantrain("sample", "run", "--best", "-n", "2").code == 0
+
+
 def test_a_best_whose_checkpoint_is_gone_is_none(gantrain: Command) -> None:
     """A later best had taken its place, and the run goes on from between them."""
     common = (*SMALL, *RUINED, "metrics.every=10", "checkpoint.every=40", "hydra.run.dir=run")

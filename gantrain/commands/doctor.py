@@ -33,7 +33,8 @@ def examine(
 ) -> None:
     """Prints the findings of a run that is finished, still going, or died; writes report.md, report.html.
 
-    The numbers that it recorded are judged again, and its newest checkpoint is looked at.
+    The numbers that it recorded are judged again, and its newest checkpoint is looked at. What is found at
+    another one is printed alone: the reports tell of the run as it stands.
 
     Args:
         name: run directory, checkpoint file or `latest`.
@@ -52,7 +53,8 @@ def examine(
     check_params(plain(cfg)["doctor"]["params"], cfg.doctor.ignore)
     cfg.runtime.device = device
     runtime.check_device(device)
-    start, rows = chosen or checkpoint.newest(run), files.read_rows(run / files.SIGNALS)
+    newest, rows = checkpoint.newest(run), files.read_rows(run / files.SIGNALS)
+    start = chosen or newest
     if deep and start is None:
         raise GantrainError("--deep", "the run has no checkpoint", f"gantrain doctor {name}")
     doctor = attending(cfg, run, start)
@@ -64,8 +66,13 @@ def examine(
         doctor.replay([*asked_before, *seen])
     status = files.read_summary(run).get("status", "unknown")
     lost = status == "running" and not files.is_held(run)
-    report = in_full(doctor.close(LOST if lost else status))
-    write_report(run)  # it quotes report.md
+    if start == newest:
+        report = in_full(doctor.close(LOST if lost else status))
+        write_report(run)  # it quotes report.md
+    else:
+        with tempfile.TemporaryDirectory() as nowhere:
+            doctor.run = Path(nowhere)
+            report = in_full(replace(doctor.close("not as it stands"), run=None))  # pictures included
     if deep:
         report += f"\n{gap_of(doctor.eyes, cfg.seed)}"
     if lost:

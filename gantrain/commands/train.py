@@ -26,14 +26,8 @@ from gantrain.keys import key_of
 from gantrain.metrics.kinds import badness
 from gantrain.pages.writing import write_report
 from gantrain.process import Stop, alone_in, graceful_stop, prepare_process, recording_failure
-from gantrain.quality import Artist, Quality, best_step, was_past_best
-from gantrain.saved import (
-    recorded,
-    refuse_other_data,
-    refuse_other_settings,
-    saved_config,
-    with_decisions_of,
-)
+from gantrain.quality import Artist, Quality, best_before, best_step, was_past_best
+from gantrain.saved import recorded, refuse_other_data, refuse_other_settings, saved_config, with_decisions_of
 from gantrain.sections import DECIDED
 from gantrain.tracking import FixedNoise, SummaryKeeper, Tracker
 from gantrain.train.loop import Game, Observer, run
@@ -106,6 +100,7 @@ def train_in(
             return
         checkpoint.set_aside_after(directory, state.step)
         (directory / files.REPORT).unlink(missing_ok=True)  # it told of the shorter run
+    files.drop_rows_after(directory, state.step)
     introduce(cfg, images, state.nets, files.read_summary(directory) | told)
     log.info(
         "device: %s; %s%s",
@@ -117,7 +112,8 @@ def train_in(
         log.warning(warning)
     config = recorded(cfg, data)
     files.write_atomically(directory / files.CONFIG, OmegaConf.to_yaml(config))
-    files.update_summary(directory, **told, **opening_summary(cfg, state))
+    best = best_before(directory, state, cfg.metrics)
+    files.update_summary(directory, **told, **opening_summary(cfg, state), **best)
     if start_from is not None:
         write_report(directory)  # the page told of the shorter run as well
     try:

@@ -58,7 +58,7 @@ class Drawing:
     """bars: an option each; or, of many numbers, points between the corners `x` and `y` of their axes."""
 
     key: str
-    balanced: bool
+    care: str
     bars: list[Bar]
     points: list[Point]
     x: tuple[str, str] = ("", "")
@@ -70,10 +70,10 @@ def drawn(effect: Effect) -> Drawing:
     options, numbers = dict(effect.options), [_number(option) for option in effect.options]
     known = [number for number in numbers if number is not None]
     if len(known) < len(numbers):
-        return Drawing(shown(effect.key), effect.balanced, _bars(options.items()), [])
+        return Drawing(shown(effect.key), effect.care, _bars(options.items()), [])
     by_number = sorted(zip(known, options.items(), strict=True))
     if len(options) <= MANY:
-        return Drawing(shown(effect.key), effect.balanced, _bars(item for _, item in by_number), [])
+        return Drawing(shown(effect.key), effect.care, _bars(item for _, item in by_number), [])
     along = Axis.over(known, log=min(known) > 0)
     metric = Axis.over([value for spread in options.values() for value in spread.values])
     points = [
@@ -82,7 +82,7 @@ def drawn(effect: Effect) -> Drawing:
         for value in spread.values
     ]
     corners = [(f"{axis.low:.3g}", f"{axis.high:.3g}") for axis in (along, metric)]
-    return Drawing(shown(effect.key), effect.balanced, [], points, *corners)
+    return Drawing(shown(effect.key), effect.care, [], points, *corners)
 
 
 def _bars(options: Iterable[tuple[str, Spread]]) -> list[Bar]:

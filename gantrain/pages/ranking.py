@@ -22,8 +22,12 @@ class Effect:
 
     key: str
     options: Mapping[str, Spread]
-    balanced: bool
-    """Whether every option was tried with the same others: then the means can be held against each other."""
+    care: str = ""
+    """Why the means are to be read with care; "" where they can be held against each other."""
+
+    @property
+    def balanced(self) -> bool:
+        return not self.care
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,16 @@ class Comparison:
             options = self._grouped((key,))
             told = {option.settings[0][1]: option.spread for option in options if option.spread}
             if len(told) > 1:
-                others = [Counter(self._others(key, option.records)) for option in options]
-                found.append(Effect(key, told, all(other == others[0] for other in others)))
+                others = [Counter(self._others(key, option.records)) for option in options if option.spread]
+                uneven = any(other != others[0] for other in others)
+                reasons = ((UNEVEN, uneven), (CUT, not self.through))
+                found.append(Effect(key, told, "; ".join(reason for reason, holds in reasons if holds)))
         return found
+
+    @cached_property
+    def through(self) -> bool:
+        """Whether every run that is ranked has trained all its steps: fewer of them are a worse number."""
+        return all(record.through for record in self.records if record.name in self.measured)
 
     def _others(self, key: str, runs: Iterable[Record]) -> Iterator[tuple[Settings, int | None]]:
         """What the measured ones of these runs have beside `key`, and their seed."""
@@ -113,7 +124,7 @@ class Comparison:
 
     def _matched(self, key: str) -> list[Candidate]:
         """The options of one setting, by the runs alone that every option has a counterpart of; none where
-        that is not the case with two different others.
+        that is not the case with two different others, or one of these runs has steps to go.
         """
         options = [option for option in self._grouped((key,)) if option.spread]
         met = [set(self._others(key, option.records)) for option in options]
@@ -121,7 +132,8 @@ class Comparison:
         if len({settings for settings, _ in common}) < 2:
             return []
         kept = [record for record in self.records if common & set(self._others(key, [record]))]
-        return Comparison(tuple(kept), self.metric)._grouped((key,))
+        matched = Comparison(tuple(kept), self.metric)
+        return matched._grouped((key,)) if matched.through else []
 
     def _spread(self, runs: Iterable[Record]) -> Spread | None:
         values = tuple(self.measured[run.name]["value"] for run in runs if run.name in self.measured)
@@ -172,23 +184,26 @@ class Comparison:
 
     def _best(self) -> str:
         judged = self._judged()
+        if not judged and any(record.measured(self.metric) for record in self.records):
+            return f"Only runs that failed have measured {self.metric}, so none is called better."
         if not judged:
             return f"No run has measured {self.metric} yet, so none is called better."
         first, *others = judged
         if not others:
             return f"{_quoted(first)}: {self.metric} {_told(first)}."
         on = f"on {self.metric} ({better(self.metric)} is better), {_told(first)}"
+        leads = "leads" if self.through else "leads so far"
         if any(candidate.badness and len(candidate.badness.values) > 1 for candidate in judged):
             close = [other for other in others if not apart(first, other)]
             if not close:
-                return f"{_quoted(first)} is best {on}."
+                return f"{_quoted(first)} {'is best' if self.through else leads} {on}."
             rest = len(close) - 1
             more = f" and {rest} other choice{'s' if rest > 1 else ''}" if rest else ""
             against = f"against {_quoted(close[0])} ({_told(close[0])}){more}"
             more_seeds = f"without more seeds, such as seed={self._unused_seeds}"
-            return f"{_quoted(first)} leads {on}; {against} it is too close to call {more_seeds}."
+            return f"{_quoted(first)} {leads} {on}; {against} it is too close to call {more_seeds}."
         next_one = f"next is {_with_number(others[0])} (more seeds would tell how much of it is chance)"
-        return f"{_quoted(first)} leads {on}; {next_one}."
+        return f"{_quoted(first)} {leads} {on}; {next_one}."
 
     @property
     def _unused_seeds(self) -> str:
@@ -226,7 +241,7 @@ class Comparison:
         last, clearly = judged[-1], all(apart(other, judged[-1]) for other in judged[:-1])
         if complaint and not clearly:
             return f"The doctor says of {_quoted(last)}: {_named(complaint)}."
-        word = "worst" if clearly else "last"
+        word = ("worst" if clearly else "last") if self.through else "last so far"
         reason = f": {_named(complaint)}" if complaint else ""
         among = " of those measured" if len(judged) < len(self.candidates) else ""
         return f"{_quoted(last)} is {word}{among}, {_told(last)}{reason}."
@@ -260,6 +275,8 @@ class Comparison:
         told = "; ".join(words)
         return f"{told[:1].upper()}{told[1:]}." if told else ""
 
+
+UNEVEN, CUT = "not every option met the same others", "not every run has trained all its steps"
 
 LOST = (("failed", "failed"), ("interrupted", "stopped early"), ("running", "not finished"))
 """Status -> words. A run that was killed says "running" for good."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ class Record:
         """Empty where there is none, or none that can be read."""
         try:
             return files.read_summary(self.directory)
-        except (OSError, json.JSONDecodeError):
+        except (OSError, GantrainError):
             return {}
 
     @cached_property
@@ -106,6 +105,11 @@ class Record:
     @property
     def total(self) -> int | None:
         return self.config.get("train.steps")
+
+    @property
+    def through(self) -> bool:
+        """It has trained all that it was to, or ended by itself (train.stop_when_worse)."""
+        return self.status == "finished" or (self.total is not None and self.step >= self.total)
 
     @property
     def seed(self) -> int | None:
@@ -227,11 +231,16 @@ def runs_in(sweep: Path) -> list[Path]:
     )
 
 
+def readable(name: str) -> str:
+    """Of a folder whose name is no text the bytes that are none are escaped, as on the terminal."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _short(runs: Iterable[Path]) -> list[str]:
     """As few of the last parts of each path as tell them apart."""
     parts = [run.parts for run in runs]
     for length in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(one[-length:]) for one in parts]
+        names = [readable("/".join(one[-length:])) for one in parts]
         if len(set(names)) == len(set(parts)):
             return names
     raise AssertionError(parts)

@@ -129,7 +129,7 @@ def as_markdown(comparison: Comparison) -> str:
             f"| {_escaped(option)} | {spread} | {len(spread.values)} |"
             for option, spread in effect.options.items()
         ]
-        lines += [] if effect.balanced else ["", "Not every option met the same others: read with care."]
+        lines += [] if effect.balanced else ["", f"{effect.care.capitalize()}: read with care."]
     return "\n".join(lines) + "\n"
 
 
@@ -140,7 +140,7 @@ def means(comparison: Comparison) -> Iterator[str]:
     for effect in comparison.effects:
         if any(len(spread.values) > 1 for spread in effect.options.values()):
             told = ", ".join(f"{option} {spread}" for option, spread in effect.options.items())
-            care = "" if effect.balanced else " (not every option met the same others)"
+            care = "" if effect.balanced else f" ({effect.care})"
             yield f"{comparison.metric} by {shown(effect.key)}: {told}{care}"
 
 

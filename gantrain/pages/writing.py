@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from gantrain.console import log
 from gantrain.errors import GantrainError
 from gantrain.pages.html import compare_page, report_page
 from gantrain.pages.ranking import Comparison, compare
-from gantrain.pages.records import Record, records_of
+from gantrain.pages.records import Record, readable, records_of
 from gantrain.pages.tables import as_text
 
 
@@ -49,14 +50,15 @@ def _page_of(records: Sequence[Record]) -> Path:
     """Of runs that belong to no sweep: the same runs have the same page, and other runs leave it alone."""
     runs = "\n".join(sorted(str(record.directory) for record in records))
     stem, suffix = files.COMPARISON.split(".")
-    return Path("outputs", f"{stem}-{hashlib.sha256(runs.encode()).hexdigest()[:8]}.{suffix}")
+    return Path("outputs", f"{stem}-{hashlib.sha256(os.fsencode(runs)).hexdigest()[:8]}.{suffix}")
 
 
 def comparison_of(records: Sequence[Record], metric: str | None) -> Comparison:
     """Raises GantrainError if a metric was asked for that none of the runs has measured."""
     comparison = compare(records, metric)
-    if metric is not None and not comparison.measured:
-        known = sorted({name for record in records for row in record.evaluations for name in row["metrics"]})
+    if metric is not None and not any(record.measured(metric) for record in records):
+        tried = {name for record in records for row in record.evaluations for name in row["metrics"]}
+        known = sorted(name for name in tried if any(record.measured(name) for record in records))
         remedy = (
             f"measured were: {', '.join(known)}"
             if known
@@ -68,7 +70,7 @@ def comparison_of(records: Sequence[Record], metric: str | None) -> Comparison:
 
 def write_report(directory: Path) -> None:
     """report.html, as the run stands."""
-    record = Record(directory, directory.name)
+    record = Record(directory, readable(directory.name))
     try:
         files.write_atomically(directory / files.PAGE, report_page(record))
     except Exception as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,27 @@ def test_a_refused_job_can_be_named(gantrain: Command) -> None:
     assert gantrain("compare", *places, "--format", "md").out == table
     Path("hardly_begun").mkdir()
     assert gantrain("compare", *places, "hardly_begun", "--format", "md").out == table
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' file names are text")
+def test_a_folder_whose_name_is_no_text_is_compared_like_any_other(gantrain: Command) -> None:
+    """Every byte of the name is told, as the terminal tells it."""
+    odd = os.fsdecode(b"odd\xff")
+    assert gantrain("-m", "seed=0,1", "hydra.sweep.dir=sweep", *QUICK).code == 0
+    os.rename("sweep", odd)
+    os.rename(f"{odd}/1", f"{odd}/{odd}")
+    for place, page in ((odd, f"{odd}/{files.COMPARISON}"), (f"{odd}/{odd}", None)):
+        told = gantrain("compare", place)
+        assert told.code == 0, told.err
+        assert "odd\\udcff" in told.out
+        path = Path(page) if page else next(Path("outputs").glob("compare-*.html"))
+        assert '<tr data-run="odd\\udcff"' in path.read_text(encoding="utf-8")
+    for name in ("md", "csv"):
+        told = gantrain("compare", odd, "--format", name)
+        assert told.code == 0, told.err
+        assert gantrain("compare", odd, "--format", name, "--out", "table").code == 0
+        assert Path("table").read_text(encoding="utf-8") == told.out
+        assert "odd\\udcff" in told.out
 
 
 def test_a_page_that_fails_takes_nothing_with_it(gantrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:

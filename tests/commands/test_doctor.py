@@ -83,6 +83,28 @@ def test_a_run_of_recorded_steps_can_be_asked_without_its_gpu(gantrain: Command)
     assert told.code == 0, told.err
 
 
+def test_an_older_checkpoint_is_told_of_and_leaves_the_reports_of_the_run(gantrain: Command) -> None:
+    """Also one that a resume has set aside; the newest one by its name is the run as it stands."""
+    tiny = (*TINY, "doctor.enabled=true", "checkpoint.every=2", "hydra.run.dir=run")
+    assert gantrain(*tiny, "train.steps=4").code == 0
+    assert gantrain("resume", "run/checkpoints/00000002.pt", "train.steps=3").code == 0
+
+    def left() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+
+    before = left()
+    assert b"Step 3 of 3, finished." in before[Path("run", files.REPORT)]
+    for older, step in (("00000002.pt", "step 2 of 3"), ("superseded/1/00000004.pt", "Too early to judge")):
+        told = gantrain("doctor", f"run/checkpoints/{older}")
+        assert told.code == 0, told.err
+        assert step in told.out
+        assert "finished" not in told.out
+        assert left() == before
+    Path("run", files.REPORT).unlink()
+    assert gantrain("doctor", "run/checkpoints/00000003.pt").code == 0
+    assert "Step 3 of 3, finished." in Path("run", files.REPORT).read_text()
+
+
 def test_a_run_too_short_for_looks_is_told_the_same_again(gantrain: Command) -> None:
     done = gantrain("train.steps=20", "train.images=40", *TINY, "doctor.enabled=true")
     assert done.code == 0, done.err

@@ -242,6 +242,50 @@ def test_findings_after_the_checkpoint_are_told_once(gantrain: Command) -> None:
     assert {name: files.read_rows(Path("run", name)) for name in before} == before
 
 
+def test_what_was_set_aside_leaves_no_rows_whoever_looks_on(gantrain: Command) -> None:
+    """The doctor and the looks at the quality are left out of the resume; evaluations of folders stay."""
+    common = ("checkpoint.every=2", "metrics.count=20", "hydra.run.dir=run")
+    assert gantrain(*TINY, *common, "train.steps=4", "metrics.every=2", "doctor.enabled=true").code == 0
+    folder = {"step": 0, "images": "folder", "metrics": {}}
+    files.append_row(Path("run", files.EVALUATIONS), folder)
+    for name in (files.SIGNALS, files.FINDINGS):
+        files.append_row(Path("run", name), {"step": 4, "rule": "GD999"})
+    off = ("metrics.every=0", "doctor.enabled=false", "train.steps=3", "tracking.every=1")
+    assert gantrain("resume", "run/checkpoints/00000002.pt", *off).code == 0
+    left = {name: [row["step"] for row in files.read_rows(Path("run", name))] for name in files.ROWS}
+    assert left[files.EVALUATIONS] == [2, 0]
+    assert left[files.METRICS] == [2, 3]
+    assert set(left[files.SIGNALS] + left[files.FINDINGS]) <= {0}
+
+
+def test_started_anew_a_run_keeps_no_rows_of_one_that_saved_nothing(gantrain: Command) -> None:
+    assert (
+        gantrain(*TINY, "train.steps=4", "metrics.every=2", "metrics.count=20", "hydra.run.dir=run").code == 0
+    )
+    for path in Path("run", files.CHECKPOINTS).iterdir():
+        path.unlink()
+    assert gantrain(*TINY, "train.steps=2", "hydra.run.dir=run").code == 0
+    assert files.read_rows(Path("run", files.EVALUATIONS)) == []
+    assert [row["step"] for row in files.read_rows(Path("run", files.METRICS))] == [2]
+
+
+@pytest.mark.parametrize("torn", ["", '{"status": "fini', "null"])
+def test_a_summary_that_was_cut_off_is_said_to_be_and_can_be_done_without(
+    gantrain: Command, torn: str
+) -> None:
+    assert gantrain(*TINY, "train.steps=2", "hydra.run.dir=run").code == 0
+    Path("run", files.SUMMARY).write_text(torn)
+    for command in (("sample", "run", "--best"), ("resume", "run", "train.steps=3"), ("doctor", "run")):
+        refused = gantrain(*command)
+        assert refused.code == 2
+        assert "run/summary.json: is damaged: not a summary\n  delete run/summary.json: " in refused.err
+        assert "Traceback" not in refused.err
+    assert gantrain("compare", "run").code == 0
+    Path("run", files.SUMMARY).unlink()
+    assert gantrain("resume", "run", "train.steps=3").code == 0
+    assert files.read_summary(Path("run"))["status"] == "finished"
+
+
 def test_a_run_that_nobody_listens_to_is_saved(process: Process, tmp_path: Path) -> None:
     """`gantrain | head -3`: its output has nowhere to go, and SIGTERM comes later."""
     run = tmp_path / "run"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,8 +16,9 @@ from PIL import Image
 from gantrain import files
 from gantrain.pages.html import compare_page, in_code, report_page
 from gantrain.pages.ranking import compare
-from gantrain.pages.records import Record
+from gantrain.pages.records import Record, records_of
 from gantrain.pages.tables import verdict_of
+from gantrain.pages.writing import write_report
 
 NASTY = "</script><b>&'\""
 
@@ -112,6 +115,19 @@ def test_damaged_files_end_in_a_page(tmp_path: Path, damage: str) -> None:
     (run / damage).write_text('{"cut": ')
     compare_page(compare([Record(run, "run")]), "Sweep")
     report_page(Record(run, "run"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' file names are text")
+def test_a_folder_whose_name_is_no_text_has_its_film_and_its_report(tmp_path: Path) -> None:
+    """The page's script finds pictures by the name that stands in the table."""
+    run = make_run(tmp_path / os.fsdecode(b"odd\xff"))
+    page = compare_page(compare(records_of([str(run)])[0]), "One run")
+    (name,) = re.findall(r'<tr data-run="(.*?)"', page)
+    assert name == "odd\\udcff"
+    assert list(data_of(page)["film"]["runs"]) == [name]
+    write_report(run)
+    assert (run / files.PAGE).is_file()
+    assert list(data_of((run / files.PAGE).read_text(encoding="utf-8"))["film"]["runs"]) == [name]
 
 
 def test_a_report_repeats_the_doctor_and_the_command(tmp_path: Path) -> None:

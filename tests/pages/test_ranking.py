@@ -11,10 +11,12 @@ from made import CHECKERBOARD, STAMP, make_run, sweep
 from scipy.stats import ttest_ind
 
 from gantrain import files
+from gantrain.errors import GantrainError
 from gantrain.pages.candidates import Candidate, Spread, apart
 from gantrain.pages.ranking import UNLIKE, Comparison, compare
 from gantrain.pages.records import Record
 from gantrain.pages.settings import differing, typed_as
+from gantrain.pages.writing import comparison_of
 
 BCE = {"overrides": ["loss=bce"], "choices": {"loss": "bce"}}
 HINGE = {"overrides": ["loss=hinge"], "choices": {"loss": "hinge"}}
@@ -187,6 +189,41 @@ def test_short_runs_are_called_short(tmp_path: Path) -> None:
     assert compared(tmp_path / "long", *long).caveat == ""
 
 
+CUT_SHORT = ({"status": "interrupted"}, {"status": "running"})
+
+
+@pytest.mark.parametrize("short", CUT_SHORT, ids=lambda short: short["status"])
+def test_nothing_is_best_while_a_run_has_steps_to_go(tmp_path: Path, short: dict) -> None:
+    """At the steps that both have the one that was cut short is better."""
+    whole = [{**HINGE, "seed": seed, "fd": [0.5, 0.1 + seed / 100]} for seed in (0, 1)]
+    cut = [{**BCE, "seed": seed, "fd": [0.3 + seed / 100], **short} for seed in (0, 1)]
+    comparison = compared(tmp_path, *whole, *cut)
+    assert comparison.verdict.startswith(
+        "`loss=hinge` leads so far on fd_rand (lower is better), 0.105 ± 0.0071 over 2 seeds. 2 of 4 runs "
+    )
+    (effect,) = comparison.effects
+    assert (effect.balanced, effect.care) == (False, "not every run has trained all its steps")
+    third = [{**WGAN, "seed": seed, "fd": [0.8 + seed / 100], **short} for seed in (0, 1)]
+    told = compared(tmp_path / "three", *whole, *cut, *third).verdict
+    assert "`loss=wgan` is last so far, 0.805 ± 0.0071 over 2 seeds." in told
+
+
+def test_a_run_that_ended_by_itself_is_through(tmp_path: Path) -> None:
+    """train.stop_when_worse: finished before its last step."""
+    runs = sweep(tmp_path, *seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26))
+    for run in runs[2:]:
+        files.update_summary(run.directory, step=10)
+    assert "`loss=hinge` is best on" in compare(runs).verdict
+    assert all(effect.balanced for effect in compare(runs).effects)
+
+
+def test_a_run_that_was_killed_after_its_last_step_is_through(tmp_path: Path) -> None:
+    runs = sweep(tmp_path, *seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26, status="running"))
+    for run in runs[2:]:
+        files.update_summary(run.directory, step=20)
+    assert "`loss=hinge` is best on" in compare(runs).verdict
+
+
 def test_all_that_are_too_close_are_counted(tmp_path: Path) -> None:
     rivals = (*seeds(BCE, 0.15, 0.35), *seeds(WGAN, 0.16, 0.36))
     told = compared(tmp_path, *seeds(HINGE, 0.1, 0.3), *rivals).verdict
@@ -281,8 +318,8 @@ def test_worst_means_worse_than_every_other(tmp_path: Path) -> None:
     assert told.endswith(" `loss=wgan` is last, 0.51 ± 0.14 over 2 seeds.")
 
 
-def test_what_diverged_elsewhere_is_not_better_on_average(tmp_path: Path) -> None:
-    """hinge is better wherever it survived; its runs with padding=reflect became infinite."""
+def test_what_diverged_or_goes_on_elsewhere_is_not_better_on_average(tmp_path: Path) -> None:
+    """hinge is better wherever it survived; its runs with padding=reflect became infinite, or train on."""
     lost = {"status": "failed", "error": "not finite", "diverged": True}
 
     def told(place: Path, **how: object) -> str:
@@ -297,6 +334,7 @@ def test_what_diverged_elsewhere_is_not_better_on_average(tmp_path: Path) -> Non
 
     assert "On average over the rest, `loss=hinge` is better than `loss=bce`" in told(tmp_path / "all")
     assert "On average over the rest, `loss=" not in told(tmp_path / "lost", **lost)
+    assert "On average over the rest, `loss=" not in told(tmp_path / "going", status="running")
 
 
 def test_better_than_every_other_says_if_one_has_no_number(tmp_path: Path) -> None:
@@ -379,9 +417,20 @@ def test_without_a_number_nothing_is_better(tmp_path: Path) -> None:
     assert comparison.effects == []
 
 
+def test_runs_that_failed_after_they_were_measured_are_said_to_have_been(tmp_path: Path) -> None:
+    lost = {"fd": [0.3], "status": "failed", "error": "not finite", "diverged": True}
+    comparison = compared(tmp_path, HINGE | lost, BCE | lost)
+    assert comparison.verdict.startswith(
+        "Only runs that failed have measured fd_rand, so none is called better. 2 of 2 runs failed"
+    )
+    assert comparison_of(comparison.records, "fd_rand").verdict == comparison.verdict
+
+
 def test_not_a_number_is_no_look(tmp_path: Path) -> None:
     comparison = compared(tmp_path, {**HINGE, "fd": [math.nan]}, {**BCE, "fd": [0.2]})
     assert list(comparison.measured) == ["1"]
+    with pytest.raises(GantrainError, match=r"none of the runs has measured fd_rand\n.*metrics.every was 0"):
+        comparison_of(comparison.records[:1], "fd_rand")
 
 
 # ---- Main effects ------------------------------------------------------------------------------------------
@@ -413,6 +462,14 @@ def test_an_uneven_sweep_says_so(tmp_path: Path) -> None:
     lost = {**WGAN, "seed": 1, "fd": [], "status": "failed"}
     (effect,) = compared(tmp_path, *seeds(HINGE, 0.1, 0.1), *seeds(WGAN, 0.2), lost).effects
     assert not effect.balanced
+
+
+def test_an_option_that_is_not_shown_makes_no_sweep_uneven(tmp_path: Path) -> None:
+    """All of its runs diverged; those of the others met the same seeds."""
+    lost = [{**WGAN, "seed": seed, "fd": [], "status": "failed", "diverged": True} for seed in (0, 1)]
+    (effect,) = compared(tmp_path, *seeds(HINGE, 0.1, 0.1), *seeds(BCE, 0.2, 0.2), *lost).effects
+    assert list(effect.options) == ["hinge", "bce"]
+    assert effect.balanced
 
 
 def test_what_differs_in_everything_goes_by_its_name(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from made import sweep
 
+from gantrain.pages.html import compare_page
 from gantrain.pages.ranking import compare
-from gantrain.pages.tables import as_csv, as_text, legend, means
+from gantrain.pages.tables import as_csv, as_markdown, as_text, legend, means
 
 BCE = {"overrides": ["loss=bce"], "choices": {"loss": "bce"}}
 HINGE = {"overrides": ["loss=hinge"], "choices": {"loss": "hinge"}}
@@ -51,6 +52,16 @@ def test_the_terminal_shows_what_each_option_gave_on_average(tmp_path: Path) -> 
         "fd_rand by loss: hinge 0.1, bce 0.4 ± 0.14 (not every option met the same others)",
         "fd_rand by upsample: nearest 0.2 ± 0.14, bilinear 0.5 (not every option met the same others)",
     ]
+
+
+def test_means_over_runs_that_were_cut_short_say_so(tmp_path: Path) -> None:
+    cut = {"fd": [0.3], "status": "interrupted"}
+    young = compare(sweep(tmp_path, *({**one, "seed": n, **cut} for one in (BCE, HINGE) for n in (0, 1))))
+    assert list(means(young)) == [
+        "fd_rand by loss: bce 0.3 ± 0, hinge 0.3 ± 0 (not every run has trained all its steps)"
+    ]
+    assert "\nNot every run has trained all its steps: read with care.\n" in as_markdown(young)
+    assert "not every run has trained all its steps: read with care" in compare_page(young, "Sweep")
 
 
 def test_what_the_table_itself_says_is_not_said_again(tmp_path: Path) -> None:
