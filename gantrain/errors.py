@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 from typing import Any
 
 USER_INPUT = 2
@@ -77,5 +76,4 @@ def of_the_file_system(error: BaseException) -> GantrainError | None:
     remedy = FILE_ERRORS.get(error.errno or 0) if isinstance(error, OSError) else None
     if not isinstance(error, OSError) or remedy is None:
         return None
-    named = re.sub(r"\.([^/]*)\.partial$", r"\1", str(error.filename or "files"))
-    return GantrainError(named, error.strerror or "cannot be used", remedy)
+    return GantrainError(str(error.filename or "files"), error.strerror or "cannot be used", remedy)
