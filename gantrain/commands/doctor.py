@@ -101,7 +101,6 @@ def preflight(overrides: Sequence[str], strict: bool = False, config_dir: str | 
 def attending(cfg: DictConfig, run: Path, start: Path | None, facts: dict[str, Any] | None = None) -> Doctor:
     """A doctor who says nothing by itself, at a run as its checkpoint `start` has it (None: untrained)."""
     prepare_process(cfg)
-    build.find_user_classes()
     device = runtime.choose_device(cfg.runtime.device)
     cfg.runtime.compile = "none"  # looking records no steps, and may happen on another device
     runtime.settle(cfg, device)
