@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from gantrain.keys import OPEN, RESUMABLE, flatten, within
 from gantrain.sections import AUTO, DECIDED
 
 FACTS = "facts"  # of the data, in config.yaml beside what was composed
+OURS = {files.CONFIG: FACTS, files.SUMMARY: "diverged"}  # file -> a key that every run's has
+OF_A_RUN = (files.METRICS, files.SIGNALS, files.FINDINGS, files.EVALUATIONS, files.REPORT, files.PAGE)
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
@@ -85,6 +89,30 @@ def with_decisions_of(cfg: DictConfig, run: Path) -> DictConfig:
     before, kept = saved_config(run)[0].runtime, cfg.copy()
     kept.runtime.update({key: before[key] for key in DECIDED if kept.runtime[key] == AUTO})
     return kept
+
+
+def refuse_what_is_not_ours(directory: Path) -> None:
+    """Refuses to train over files that another program, or a person, has given names of a run's.
+
+    A run that ended before its first checkpoint is begun anew in its directory.
+    """
+    if files.numbered(directory / files.CHECKPOINTS, "pt"):
+        return
+    there = {name for name in (*OURS, *OF_A_RUN) if (directory / name).is_file()}
+    ours = {name for name in there & OURS.keys() if _has_key(directory / name, OURS[name])}
+    if foreign := sorted(there & OURS.keys() - ours) or (not ours and sorted(there)):
+        reason = f"holds a {foreign[0]} that is not gantrain's, and a run would write over it"
+        raise GantrainError(
+            str(directory), reason, "choose another hydra.run.dir (of a sweep: hydra.sweep.dir)"
+        )
+
+
+def _has_key(path: Path, key: str) -> bool:
+    """Of a YAML or JSON file."""
+    with suppress(ValueError, TypeError, OSError, OmegaConfBaseException, YAMLError):
+        read = json.loads if path.suffix == ".json" else OmegaConf.create
+        return key in read(path.read_text(encoding="utf-8"))
+    return False
 
 
 def refuse_other_settings(cfg: DictConfig, run: Path) -> None:

@@ -329,6 +329,36 @@ def test_a_refused_job_of_a_sweep_leaves_the_run_that_is_there(gantrain: Command
     assert (Path("sweep/0/summary.json").read_text(), Path("sweep/0/config.yaml").read_text()) == before
 
 
+FOREIGN = {
+    "config.yaml": "database: postgres\n",
+    "summary.json": '{"status": "finished"}',
+    "metrics.jsonl": '{"epoch": 1, "loss": 0.5}\n',
+    "report.md": "# My report\n",
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("where", ["hydra.run.dir=own", "-m hydra.sweep.dir=. hydra.sweep.subdir=own"])
+def test_files_that_are_not_gantrains_are_not_written_over(gantrain: Command, name: str, where: str) -> None:
+    Path("own").mkdir()
+    Path("own", name).write_text(FOREIGN[name])
+    for _ in range(2):  # nor once the first refusal has left something there
+        refused = gantrain(*where.split(), *tiny())
+        assert refused.code == 2
+        assert re.search(rf"own: holds a {name} that is not gantrain's.*\n.*hydra.run.dir", refused.err)
+        assert Path("own", name).read_text() == FOREIGN[name]
+        assert {path.name for path in Path("own").iterdir()} <= {name, "multirun.yaml"}
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_is_begun_anew(gantrain: Command, run: Path) -> None:
+    shutil.rmtree(run / "checkpoints")
+    assert gantrain(*tiny("hydra.run.dir=run", "seed=9")).code == 0
+    swept = ("-m", *tiny("hydra.sweep.dir=sweep", "train.batch_size=8"))
+    assert gantrain(*swept, "penalty=wgan_gp").code == 2
+    assert Path("sweep/0/summary.json").is_file()
+    assert gantrain(*swept, "penalty=none").code == 0
+
+
 @pytest.mark.parametrize("harm", [("train.steps=0",), ("seed=9",), ()])
 def test_a_rewind_that_is_refused_moves_nothing(gantrain: Command, run: Path, harm: tuple[str, ...]) -> None:
     oldest = files.numbered(run / "checkpoints", "pt")[0]

@@ -31,6 +31,7 @@ from gantrain.saved import (
     recorded,
     refuse_other_data,
     refuse_other_settings,
+    refuse_what_is_not_ours,
     saved_config,
     with_decisions_of,
 )
@@ -69,6 +70,7 @@ def train(
         GantrainError: something the user can fix; nothing was harmed.
         Interrupted: after SIGINT or SIGTERM, once the checkpoint is written.
     """
+    refuse_what_is_not_ours(directory)
     told = asked.plain() if asked is not None else resumed(directory, added)
     swept = job is not None
     with speaking(directory / files.LOG, job), recording_failure(directory, told) if swept else nullcontext():
