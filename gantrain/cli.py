@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gantrain import __version__, sweeps
-from gantrain.arguments import COMMANDS, parser_of
+from gantrain.arguments import COMMANDS, run_command
 from gantrain.compose import CONFIG_NAME, Asked, beside, check_overrides, explain, opened
 from gantrain.console import aside, nobody_listens
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
@@ -118,8 +118,7 @@ def _dispatch(argv: Sequence[str]) -> None:
     if first == "--version":
         _version()
     elif first in COMMANDS:
-        arguments = parser_of(first).parse_args(argv[1:])
-        COMMANDS[first].run(arguments)
+        run_command(first, argv[1:])
     elif first and first[0].isalpha() and "=" not in first:
         close = difflib.get_close_matches(first, COMMANDS, 1, 0.5)
         hint = f"did you mean gantrain {close[0]}? " if close else ""

@@ -303,6 +303,10 @@ OF_A_RUN = {
     "sample run -n 100000": r"-n: a grid holds at most 4096.*\n.*png or npz",
     "sample run --walk 1000000": r"--walk: a grid holds at most 4096.*\n.*--walk 512",
     "sample run --device gpu": r"no such device: 'gpu'",
+    "sample run/checkpoints/00000001.pt --best": r"--best: chooses among .*\n.*the run's directory",
+    "evaluate run/checkpoints/00000001.pt --best": r"--best: chooses among",
+    "export run/checkpoints/00000001.pt --best": r"--best: chooses among",
+    "evaluate run --best --images run/samples": r"--best: .*--images.*\n.*leave one",
     "sample run --out /proc/x": r"/proc/x: .*\n.*check the path",
 }
 

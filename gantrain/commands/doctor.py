@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from gantrain import build, checkpoint, checks, files, runtime
-from gantrain.compose import beside, composed
+from gantrain.compose import Asked, beside, composed
 from gantrain.config import check_section, refuse, warnings
 from gantrain.console import aside
 from gantrain.doctor.attend import Doctor
@@ -24,6 +24,7 @@ from gantrain.pages.records import anew
 from gantrain.pages.writing import write_report
 from gantrain.process import prepare_process
 from gantrain.saved import plain, recorded, refuse_other_data, saved_config, value_of
+from gantrain.sections import AUTO
 
 LOST = "no longer running"  # killed, mostly
 
@@ -82,15 +83,25 @@ def gap_of(eyes: Eyes, seed: int) -> str:
         return f"Duality gap: without bound, for alone the {error.key} drives the game to infinity"
 
 
-def preflight(overrides: Sequence[str], strict: bool = False, config_dir: str | None = None) -> None:
+def preflight(
+    overrides: Sequence[str], strict: bool = False, config_dir: str | None = None, device: str = AUTO
+) -> None:
     """Prints what can be said before a run is paid for: of its configuration, and of its untrained generator.
+
+    Args:
+        overrides: of the run that is planned.
+        strict: as in `examine`.
+        config_dir: a folder of options of the user's own.
+        device: where to look; auto: where the run would train.
 
     Raises:
         GantrainError: the configuration is refused.
         FoundError: `strict`, and a finding is an error.
     """
     cfg = checks.resolved(composed([*overrides, *beside(config_dir)]))
-    facts = checks.check(cfg)
+    if device != AUTO:
+        cfg.runtime.device = device
+    facts = checks.check(cfg, Asked(tuple(overrides)).keys)
     with tempfile.TemporaryDirectory() as nowhere:
         doctor = attending(cfg, Path(nowhere), None, facts)
         doctor.begin()
