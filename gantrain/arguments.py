@@ -149,6 +149,10 @@ COMMANDS = {
         "how good RUN's pictures are, against the run's data",
         (
             RUN,
+            (
+                ("settings",),
+                {"nargs": "*", "metavar": "data.root=DIR", "help": "where its data lie now, if moved"},
+            ),
             BEST,
             (
                 ("-n", "--count"),

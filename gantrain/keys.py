@@ -28,7 +28,10 @@ GIVEN = {
     "embedding_dim": "condition.embedding_dim=... sets it",
 }
 
-# A resume may change these: they cannot change what is computed at a given step.
+ROOT = "data.root"  # where pictures lie: they may be moved
+
+# A resume may change these: they cannot change what is computed at a given step. Pictures at another ROOT are
+# held against what the run says of its own (saved.refuse_other_data).
 RESUMABLE = (
     "train.steps",
     "train.stop_when_worse",
@@ -43,6 +46,7 @@ RESUMABLE = (
     "runtime.device",
     "runtime.memory_format",
     "runtime.compile",
+    ROOT,
 )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from yaml import YAMLError
 from gantrain import files
 from gantrain.build import DataFacts
 from gantrain.config import SECTIONS
-from gantrain.console import written
+from gantrain.console import typed, written
 from gantrain.errors import GantrainError
-from gantrain.keys import OPEN, RESUMABLE, flatten, within
+from gantrain.keys import OPEN, RESUMABLE, ROOT, flatten, key_of, unknown_key, within
 from gantrain.sections import AUTO, DECIDED
 
 FACTS = "facts"  # of the data, in config.yaml beside what was composed
@@ -113,6 +114,35 @@ def _has_key(path: Path, key: str) -> bool:
         read = json.loads if path.suffix == ".json" else OmegaConf.create
         return key in read(path.read_text(encoding="utf-8"))
     return False
+
+
+@contextmanager
+def pictures_of(name: str, command: str) -> Iterator[None]:
+    """Where the pictures of a run are no longer: what to type, after `command`, if they were only moved."""
+    try:
+        yield
+    except GantrainError as error:
+        if error.key != ROOT:
+            raise
+        moved = f"if they were moved: {typed('gantrain', command, name)} {ROOT}=DIR"
+        raise GantrainError(error.key, error.reason, f"{error.remedy}; {moved}") from error
+
+
+def move_pictures(cfg: DictConfig, setting: str) -> None:
+    """Applies data.root=DIR."""
+    if key_of(setting) != ROOT:
+        reason, remedy = "is not taken here", f"{ROOT}=DIR is, for the pictures of a run that were moved"
+        raise GantrainError(setting, reason, remedy)
+    if ROOT not in (flat := flatten(plain(cfg))):
+        raise unknown_key(ROOT, flat)
+    OmegaConf.update(cfg, ROOT, value_of(setting))
+
+
+def keep_root(run: Path, cfg: DictConfig) -> None:
+    """For later commands: where the pictures of a run lie now."""
+    saved = OmegaConf.load(run / files.CONFIG)
+    OmegaConf.update(saved, ROOT, cfg.data.root)
+    files.write_atomically(run / files.CONFIG, OmegaConf.to_yaml(saved))
 
 
 def refuse_other_settings(cfg: DictConfig, run: Path) -> None:

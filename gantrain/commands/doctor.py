@@ -20,10 +20,19 @@ from gantrain.doctor.eyes import Eyes
 from gantrain.doctor.report import in_full
 from gantrain.doctor.rules.registry import check_params
 from gantrain.errors import FoundError, GantrainError, NonFiniteError
+from gantrain.keys import ROOT
 from gantrain.pages.records import anew
 from gantrain.pages.writing import write_report
 from gantrain.process import prepare_process
-from gantrain.saved import plain, recorded, refuse_other_data, saved_config, value_of
+from gantrain.saved import (
+    move_pictures,
+    pictures_of,
+    plain,
+    recorded,
+    refuse_other_data,
+    saved_config,
+    value_of,
+)
 from gantrain.sections import AUTO
 
 LOST = "no longer running"  # killed, mostly
@@ -38,7 +47,7 @@ def examine(
 
     Args:
         name: run directory, checkpoint file or `latest`.
-        settings: doctor.key=value, instead of the run's own.
+        settings: doctor.key=value, instead of the run's own; data.root=DIR, of pictures that were moved.
         deep: also what either player could still gain by moving alone; some minutes.
 
     Raises:
@@ -56,7 +65,8 @@ def examine(
     start, rows = chosen or checkpoint.newest(run), files.read_rows(run / files.SIGNALS)
     if deep and start is None:
         raise GantrainError("--deep", "the run has no checkpoint", f"gantrain doctor {name}")
-    doctor = attending(cfg, run, start)
+    with pictures_of(name, "doctor"):
+        doctor = attending(cfg, run, start)
     if start is None and not rows:
         doctor.begin()  # it died before there was anything else to look at
     else:
@@ -142,8 +152,11 @@ def conclude(doctor: Doctor, report: str, strict: bool) -> None:
 
 
 def change(cfg: DictConfig, setting: str) -> None:
-    """Applies one doctor.key=value."""
+    """Applies one doctor.key=value, or data.root=DIR."""
     key, equals, _ = setting.partition("=")
+    if key == ROOT and equals:
+        move_pictures(cfg, setting)
+        return
     if not equals or not key.startswith("doctor."):
         raise GantrainError(setting, "is not a setting of the doctor", "e.g. doctor.ignore=[GD301]")
     OmegaConf.update(cfg, key, value_of(setting), force_add=True)

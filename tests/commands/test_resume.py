@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from small import TINY, Command
 
 from gantrain import checkpoint, files
@@ -226,6 +227,45 @@ def test_a_threshold_that_nobody_had_set_may_be_set(gantrain: Command) -> None:
     assert gantrain("resume", "run", "train.steps=3", "doctor.params.GD201.variety_warn=1").code == 0
     assert saved_config(Path("run"))[0].doctor.params == {"GD201": {"variety_warn": 1.0}}
     assert gantrain("resume", "run", "train.steps=4").code == 0
+
+
+def test_pictures_that_were_moved_are_found_again(gantrain: Command, tmp_path: Path) -> None:
+    """By what each command says; a resume keeps the new place, and computes as if nothing had been moved."""
+    for number in range(48):
+        place = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((16, 16), 40 + number).save(place)
+    options = (*TINY, "data=folder", "data.root=photos", "data.image_size=16")
+    assert gantrain(*options, "train.steps=4", "hydra.run.dir=whole").code == 0
+    assert gantrain(*options, "train.steps=2", "hydra.run.dir=run").code == 0
+    (tmp_path / "photos").rename(tmp_path / "new place")
+    for command in ("resume", "evaluate", "doctor"):
+        refused = gantrain(command, "run")
+        assert refused.code == 2
+        assert "data.root: there is no folder photos\n" in refused.err
+        assert f"if they were moved: gantrain {command} run data.root=DIR" in refused.err
+    for command in ("evaluate", "doctor"):
+        told = gantrain(command, "run", "data.root=new place")
+        assert told.code == 0, told.err
+    assert gantrain("resume", "run", "data.root=new place", "train.steps=4").code == 0
+    assert_same_state(tmp_path / "run", tmp_path / "whole")
+    assert gantrain("evaluate", "run").code == 0
+    done = gantrain("resume", "whole", "data.root=new place")
+    assert "already finished" in done.out
+    assert gantrain("evaluate", "whole").code == 0, "kept, though nothing was left to train"
+    next((tmp_path / "new place").rglob("*.png")).unlink()
+    (tmp_path / "new place").rename(tmp_path / "other")
+    refused = gantrain("resume", "run", "data.root=other", "train.steps=6")
+    assert refused.code == 2
+    assert "holds a run with other data: held_out 12 -> 11" in refused.err
+
+
+def test_where_there_are_no_files_of_pictures_none_can_have_moved(gantrain: Command) -> None:
+    assert gantrain(*TINY, "train.steps=2", "hydra.run.dir=run").code == 0
+    for command in ("resume", "evaluate", "doctor"):
+        refused = gantrain(command, "run", "data.root=photos")
+        assert refused.code == 2
+        assert "data.root: no such option" in refused.err
 
 
 def test_findings_after_the_checkpoint_are_told_once(gantrain: Command) -> None:
