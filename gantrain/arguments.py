@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from gantrain import files
 from gantrain.config import LARGEST_SEED
-from gantrain.errors import GantrainError
+from gantrain.errors import GantrainError, of_the_file_system
 
 Arguments = argparse.Namespace
 
@@ -316,6 +316,14 @@ def run_command(name: str, words: Sequence[str]) -> None:
         if stand_together(vars(arguments)):
             raise GantrainError(option, reason, remedy)
     COMMANDS[name].run(arguments)
+
+
+def file_error(name: str, error: OSError) -> GantrainError | None:
+    """What a user can do about an error of the file system in a command."""
+    outs = [options for flags, options in COMMANDS[name].arguments if "--out" in flags]
+    place = f"--out {outs[0]['metavar']}" if outs else ""
+    again = {} if name == "resume" else {"again": "type it again"}
+    return of_the_file_system(error, place, **again)
 
 
 def _parser_of(name: str) -> argparse.ArgumentParser:

@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gantrain import __version__, sweeps
-from gantrain.arguments import COMMANDS, run_command
+from gantrain.arguments import COMMANDS, file_error, run_command
 from gantrain.compose import CONFIG_NAME, Asked, beside, check_overrides, explain, opened
 from gantrain.console import aside, nobody_listens
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
@@ -196,7 +196,8 @@ def _friendly(error: Exception, argv: Sequence[str]) -> GantrainError | None:
     if isinstance(error, GantrainError):
         return error
     if isinstance(error, OSError) and not isinstance(error, HydraException):
-        return of_the_file_system(error)
+        command = argv[0] if argv else ""
+        return file_error(command, error) if command in COMMANDS else of_the_file_system(error)
     if isinstance(error, YAMLError):
         mark = getattr(error, "problem_mark", None)
         where = f"{mark.name}, line {mark.line + 1}" if mark else "a YAML file"

@@ -64,7 +64,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
             partial.replace(path)
         except BaseException as error:  # a full disk, mostly: the unfinished file would take up what is left
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
             if isinstance(error, OSError) and error.filename == str(partial):
                 error.filename = str(path)  # the name that somebody knows
             raise

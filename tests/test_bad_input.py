@@ -229,7 +229,10 @@ COMMANDS = {
     "inspect data=folder data.root=nowhere": r"data.root: .*nowhere",
     "inspect flat": r"flat: is neither a command nor key=value\n  in its place: data=folder data.root=flat",
     "inspect data=folder data.root=broken": r"none of the 2 pictures",
-    "inspect data=folder data.root=flat --out file.txt/x.png": r"file.txt.*\n.*another",
+    "inspect data=folder data.root=flat --out file.txt/x.png": r"file.txt.*\n.*another.*--out FILE",
+    "inspect data=digits,mnist": r"data: several values \(digits,mnist\) are a sweep\n.*name one value",
+    "doctor --preflight loss=bce,hinge": r"loss: several values.*\n.*name one value",
+    "doctor --preflight seed=range(1,3)": r"seed: several values.*\n.*name one value",
 }
 
 
@@ -290,6 +293,8 @@ OF_A_RUN = {
     "resume run optim.lr_d=0.1": r"optim.lr_d: 0.0002 -> 0.1 would make it another experiment\n.*train.steps",
     "resume run loss=hinge": r"loss: is chosen when a run begins\n.*its own: gantrain .*loss=hinge",
     "resume run optim.lr_d": r"optim.lr_d: is not key=value",
+    "resume run tracking=5": r"tracking: is a section of options, not a value\n.*it takes: every, samples",
+    "resume run model.generator=5": r"model.generator: is a section of options.*\n.*width",
     "resume run train.steps=[": r"train.steps: cannot read the value \[",
     "resume run train.steps=abc": r"train.steps: .*abc",
     "resume run train.steps=-1": r"train.steps: must be 1 or more",
@@ -307,6 +312,8 @@ OF_A_RUN = {
     "evaluate run/checkpoints/00000001.pt --best": r"--best: chooses among",
     "export run/checkpoints/00000001.pt --best": r"--best: chooses among",
     "evaluate run --best --images run/samples": r"--best: .*--images.*\n.*leave one",
+    "sample run --out run/config.yaml": r"config.yaml.*\n.*another directory, e.g. --out DIR",
+    "compare run --format md --out run/config.yaml/x.md": r"x.md: Not a dir.*\n.*directory, e.g. --out FILE",
     "sample run --out /proc/x": r"/proc/x: .*\n.*check the path",
 }
 
@@ -520,6 +527,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small file system needs root on Linux")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_what_cannot_be_written_to_a_full_disk(gantrain: Command, run: Path, small_disk: Path) -> None:
+    (small_disk / "filling").write_bytes(bytes(2**20 * 2 - 2**14))
+    says = r"No space left on device\n.*free some space, then type it again"
+    assert_refused(gantrain("sample", "run", "-n", "999", "--format", "npz", "--out", "disk"), says)
+
+
+def test_a_run_that_can_only_be_read(gantrain: Command, run: Path, small_disk: Path) -> None:
+    """A command that writes there alone can be told no other place."""
+    shutil.copytree(run, small_disk / "run")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    says = r"disk/run/report.md: Read-only file system\n  check the path, and that you may write there"
+    assert_refused(gantrain("doctor", "disk/run"), says)
 
 
 @pytest.mark.usefixtures("material")

@@ -65,6 +65,10 @@ def test_a_path_that_cannot_be_written_is_named_as_one_knows_it(tmp_path: Path) 
     with pytest.raises(OSError, match="No such file") as failed:
         files.write_atomically(tmp_path / "nowhere" / "report.md", "text")
     assert failed.value.filename == str(tmp_path / "nowhere" / "report.md")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as failed:
+        files.write_atomically(tmp_path / "file" / "report.md", "text")
+    assert failed.value.filename == str(tmp_path / "file" / "report.md")
 
 
 KILLED_AMIDST = """
