@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from gantrain.errors import GantrainError
-from gantrain.files import CHECKPOINTS, SAMPLES, SUPERSEDED, numbered, sync_folder, written_whole
+from gantrain.files import CHECKPOINTS, SAMPLES, SUPERSEDED, from_here, numbered, sync_folder, written_whole
 from gantrain.train.cadence import is_due
 from gantrain.train.state import TrainingState
 
@@ -47,7 +47,7 @@ def load(path: Path) -> dict[str, Any]:
         GantrainError: it cannot be read, holds more than plain values and tensors, or is not gantrain's.
     """
     others = [other for other in numbered(path.parent, "pt") if other != path]
-    remedy = f"take another: {others[-1]}" if others else "there is no other checkpoint beside it"
+    remedy = f"take another: {from_here(others[-1])}" if others else "there is no other checkpoint beside it"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns about a pickle that it then refuses

@@ -87,6 +87,10 @@ def _train_once(cfg: DictConfig) -> float | None:
     in_sweep = hydra.mode == RunMode.MULTIRUN
     searching = in_sweep and hydra.runtime.choices["hydra/sweeper"] != "basic"
     try:
+        if hydra.job.chdir:
+            os.chdir(hydra.runtime.cwd)  # so that the directory that was made can go
+            reason = "a run stays where it is started: relative paths, typed or told, are meant from there"
+            raise GantrainError("hydra.job.chdir", reason, "leave it out")
         if not in_sweep:
             check_skeleton(cfg)  # before torch is imported: this answer comes at once
         if searching and not 0 < cfg.metrics.every <= cfg.train.steps:

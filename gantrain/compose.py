@@ -113,7 +113,11 @@ def _several(override: str, remedy: str) -> GantrainError:
 
 def beside(folder: str | None) -> list[str]:
     """The override that does what --config-dir does: another folder of options beside gantrain's."""
-    return [] if folder is None else [f"{SEARCH_PATH}=['file://{Path(folder).resolve()}']"]
+    if folder is None:
+        return []
+    plain = f"file://{Path(folder).resolve()}"
+    inside = re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)$", r"\1\1", plain))  # as Hydra reads what is quoted
+    return [f"{SEARCH_PATH}=['{inside}']"]
 
 
 def opened(overrides: Sequence[str]) -> list[str]:
@@ -192,8 +196,8 @@ def _parse_error(error: OverrideParseException, overrides: Sequence[str]) -> Gan
     key, value = _split(text)
     if "=" not in text:
         return _not_an_override(text)
-    if key == "hydra.run.dir" or re.search(r"[=(){}\[\]:,]", value):
-        quoted = f"'{key}=\"{value}\"'"
+    if key == "hydra.run.dir" or re.search(r"[=(){}\[\]:,'\"]", value):
+        quoted = typed(f'{key}="{value}"')
         return GantrainError(key, f"Hydra cannot read the value {value}", f"put it in quotes: {quoted}")
     return GantrainError(key or text, "Hydra cannot read this override", "write key=value without spaces")
 

@@ -114,7 +114,7 @@ def from_here(path: Path) -> str:
 def refuse_folder(path: Path, key: str) -> None:
     """Raises GantrainError(key) if the name of a file to write is that of a folder."""
     if path.is_dir():
-        raise GantrainError(key, f"{path} is a folder", f"{key} {path / 'NAME'}: name the file")
+        raise GantrainError(key, f"{path} is a folder", f"{typed(key, str(path / 'NAME'))}: name the file")
 
 
 def update_summary(run: Path, **values: Any) -> None:

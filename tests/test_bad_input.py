@@ -163,6 +163,8 @@ TRAINING = {
     "--config-dir nowhere": r"--config-dir: there is no folder nowhere\n.*check the path",
     "hydra.run.dir=a=b": r"""hydra.run.dir: .*\n.*in quotes: 'hydra.run.dir="a=b"'""",
     "hydra.run.dir=a(b": r"""hydra.run.dir: .*\n.*in quotes: 'hydra.run.dir="a\(b"'""",
+    "data=folder data.root=it's": r"""data.root: Hydra cannot.*\n.*quotes: 'data.root="it'"'"'s"'""",
+    "hydra.job.chdir=true": r"hydra.job.chdir: a run stays where it is started.*\n.*leave it out",
     "hydra.run.dir=a,b": r"hydra.run.dir: several values",
     "hydra.run.dir=file.txt": r"file.txt: File exists\n.*another directory",
     "hydra.run.dir=file.txt/x": r"file.txt/x: Not a directory\n.*another directory",
@@ -247,6 +249,36 @@ def test_a_blank_that_was_not_quoted(gantrain: Command) -> None:
     refused = gantrain("inspect", "data=folder", "data.root=my", "photos")
     assert refused.code == 2
     assert "with its blank quoted: 'data.root=my photos'" in refused.err
+
+
+@pytest.mark.parametrize("name", ["it's mine", "it\\'s", "a, b [c]", "back\\"])
+def test_a_folder_of_options_may_have_any_name(gantrain: Command, name: str) -> None:
+    Path(name, "data").mkdir(parents=True)
+    Path(name, "data", "own.yaml").write_text("_target_: gantrain.data.sources.digits\nimage_size: 16\n")
+    told = gantrain("inspect", "--config-dir", name, "data=own")
+    assert told.code == 0, told.err
+    assert "digits: 1797 images, 16 x 16" in told.out
+
+
+@pytest.mark.usefixtures("material")
+def test_what_is_suggested_can_be_pasted(gantrain: Command, run: Path) -> None:
+    """Of names with blanks; what is suggested is typed as it stands, and works or comes further."""
+    Path("flat").rename("my photos")
+    Path("out put").mkdir()
+    run.rename("out put/r 1")
+    misspelt = gantrain("inspect", "data=folder", "data.root=my phots", "data.image_size=16")
+    assert "did you mean 'data.root=my photos'?" in misspelt.err
+    assert (
+        "did you mean --images 'my photos'?"
+        in gantrain("evaluate", "out put/r 1", "--images", "my phots").err
+    )
+    file = gantrain("inspect", "data=folder", "data.root=my photos/1.png")
+    assert "\n  'data.root=my photos'" in file.err
+    assert "--out 'out put/NAME'" in gantrain("inspect", "--out", "out put").err
+    cut_short(Path("out put/r 1/checkpoints/00000002.pt"))
+    assert "take another: 'out put/r 1/checkpoints/00000001.pt'" in gantrain("sample", "out put/r 1").err
+    shutil.rmtree("out put/r 1/checkpoints")
+    assert "\n  gantrain doctor 'out put/r 1'" in gantrain("doctor", "--deep", "out put/r 1").err
 
 
 def test_a_job_named_by_its_number_alone(gantrain: Command) -> None:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from gantrain import build, checkpoint, checks, files, runtime
 from gantrain.compose import Asked, beside, composed
 from gantrain.config import check_section, refuse, warnings
-from gantrain.console import aside
+from gantrain.console import aside, typed
 from gantrain.doctor.attend import Doctor
 from gantrain.doctor.duality import duality_gap
 from gantrain.doctor.eyes import Eyes
@@ -64,7 +64,7 @@ def examine(
     runtime.check_device(device)
     start, rows = chosen or checkpoint.newest(run), files.read_rows(run / files.SIGNALS)
     if deep and start is None:
-        raise GantrainError("--deep", "the run has no checkpoint", f"gantrain doctor {name}")
+        raise GantrainError("--deep", "the run has no checkpoint", typed("gantrain", "doctor", name))
     with pictures_of(name, "doctor"):
         doctor = attending(cfg, run, start)
     if start is None and not rows:

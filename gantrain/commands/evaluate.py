@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from json import dumps
 from pathlib import Path
@@ -121,7 +122,9 @@ class Folder:
         try:
             found = sources.folder(str(place), facts.image_size, "grey" if facts.channels == 1 else "rgb")
         except GantrainError as error:
-            remedy = error.remedy.replace("data.root=", "--images ")
+            remedy = re.sub(
+                r"(['\"]?)data\.root=", r"--images \1", error.remedy
+            )  # with its quote, if it has one
             raise GantrainError("--images", error.reason, remedy) from error
         if skipped := found.describe_skipped():
             aside("\n".join(skipped))

@@ -15,7 +15,7 @@ from torch.export import Dim, ExportedProgram
 
 from gantrain import __version__, files
 from gantrain.commands.sample import Artist
-from gantrain.console import quiet
+from gantrain.console import quiet, typed
 from gantrain.errors import GantrainError
 from gantrain.pictures import latent_blocks
 from gantrain.source import HEAD, source_of
@@ -80,7 +80,7 @@ def refuse_the_users_own(format: str, out: Path) -> None:
         return
     if source == out or not source.read_bytes().startswith(HEAD.partition("\n")[0].encode()):
         reason = f"{source} is there, and not an export's: the code beside the weights would replace it"
-        raise GantrainError("--out", reason, f"--out {out.with_name('generator.safetensors')}")
+        raise GantrainError("--out", reason, typed("--out", str(out.with_name("generator.safetensors"))))
 
 
 def inputs_of(artist: Artist, count: int, seed: int) -> Inputs:
