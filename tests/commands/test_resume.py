@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,44 @@ def test_resuming_from_an_older_checkpoint_sets_the_later_ones_aside(
     assert (folder / "superseded" / "2" / "00000006.pt").is_file()
     assert [path.stem for path in files.numbered(grids, "png")][-1] == "00000004"
     assert (grids / "superseded" / "2" / "00000006.png").is_file()
+
+
+@pytest.mark.parametrize("moves", range(10))
+def test_setting_aside_that_was_cut_short_is_finished(
+    moves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three checkpoints and four grids, and two folders that get their numbers, after so many moves."""
+    checkpoints, samples = tmp_path / files.CHECKPOINTS, tmp_path / files.SAMPLES
+    for folder, steps, ending in ((checkpoints, (2, 4, 6, 8), "pt"), (samples, (2, 4, 5, 6, 8), "png")):
+        folder.mkdir()
+        for step in steps:
+            (folder / f"{step:08d}.{ending}").touch()
+    left = iter(range(moves))
+    with monkeypatch.context() as cut:
+        for way in ("replace", "rename"):
+            cut.setattr(Path, way, dying_without(left, getattr(Path, way)))
+        with contextlib.suppress(KeyboardInterrupt):
+            checkpoint.set_aside_after(tmp_path, 2)
+    later = [int(path.stem) for path in files.numbered(checkpoints, "pt")]
+    assert later == [2, 4, 6, 8][: len(later)], "what is left is a run that ended sooner"
+    assert len(later) == 4 or not [path for path in files.numbered(samples, "png") if int(path.stem) > 2]
+    checkpoint.set_aside_after(tmp_path, 2)
+    for folder, steps in ((checkpoints, [4, 6, 8]), (samples, [4, 5, 6, 8])):
+        ending = "pt" if folder is checkpoints else "png"
+        assert [int(path.stem) for path in files.numbered(folder, ending)] == [2]
+        found = sorted((folder / files.SUPERSEDED).glob(f"[0-9]/*.{ending}"))
+        assert [int(path.stem) for path in found] == steps
+        assert len({path.parent for path in found}) == 1, "together"
+        assert not list((folder / files.SUPERSEDED).glob("[!0-9]*"))
+
+
+def dying_without(left: Iterator[int], move: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+    def moved(path: Path, target: Path) -> Path:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return move(path, target)
+
+    return moved
 
 
 def test_what_was_set_aside_is_drawn_from_and_not_gone_on_from(gantrain: Command) -> None:
