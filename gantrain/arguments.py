@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from gantrain import files
 from gantrain.config import LARGEST_SEED
-from gantrain.errors import GantrainError
+from gantrain.errors import GantrainError, of_the_file_system
 
 Arguments = argparse.Namespace
 
@@ -65,7 +65,7 @@ def _doctor(arguments: Arguments) -> None:
     from gantrain.commands.doctor import examine, preflight
 
     if arguments.preflight:
-        preflight(arguments.what, arguments.strict, arguments.config_dir)
+        preflight(arguments.what, arguments.strict, arguments.config_dir, arguments.device)
         return
     if not arguments.what:
         raise GantrainError("RUN", "is missing", "gantrain doctor latest, or gantrain doctor --preflight")
@@ -149,6 +149,10 @@ COMMANDS = {
         "how good RUN's pictures are, against the run's data",
         (
             RUN,
+            (
+                ("settings",),
+                {"nargs": "*", "metavar": "data.root=DIR", "help": "where its data lie now, if moved"},
+            ),
             BEST,
             (
                 ("-n", "--count"),
@@ -268,12 +272,62 @@ COMMANDS = {
 }
 
 
+# Options that would have no effect beside others: (whether they stand together, the option, why, remedy).
+WITHOUT_EFFECT: tuple[tuple[Callable[[dict[str, Any]], bool], str, str, str], ...] = (
+    (
+        lambda given: given.get("best", False) and Path(given["run"]).is_file(),
+        "--best",
+        "chooses among a run's checkpoints, and one is named already",
+        "name the run's directory, or leave --best out",
+    ),
+    (
+        lambda given: given.get("best", False) and given.get("images") is not None,
+        "--best",
+        "chooses what to draw with, and --images is drawn already",
+        "leave one of them out",
+    ),
+    (
+        lambda given: given.get("preflight", False) and given["deep"],
+        "--deep",
+        "looks at networks that are trained, and --preflight is before that",
+        "leave one of them out",
+    ),
+    (
+        lambda given: not given.get("preflight", True) and given["config_dir"] is not None,
+        "--config-dir",
+        "is for --preflight: a run has saved its whole configuration",
+        "leave it out",
+    ),
+)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise GantrainError(self.prog, message, f"{self.prog} --help lists what it takes")
 
 
-def parser_of(name: str) -> argparse.ArgumentParser:
+def run_command(name: str, words: Sequence[str]) -> None:
+    """Runs `gantrain NAME WORDS`.
+
+    Raises:
+        GantrainError: arguments that it does not take, or not together.
+    """
+    arguments = _parser_of(name).parse_args(words)
+    for stand_together, option, reason, remedy in WITHOUT_EFFECT:
+        if stand_together(vars(arguments)):
+            raise GantrainError(option, reason, remedy)
+    COMMANDS[name].run(arguments)
+
+
+def file_error(name: str, error: OSError) -> GantrainError | None:
+    """What a user can do about an error of the file system in a command."""
+    outs = [options for flags, options in COMMANDS[name].arguments if "--out" in flags]
+    place = f"--out {outs[0]['metavar']}" if outs else ""
+    again = {} if name == "resume" else {"again": "type it again"}
+    return of_the_file_system(error, place, **again)
+
+
+def _parser_of(name: str) -> argparse.ArgumentParser:
     command = COMMANDS[name]
     parser = _Parser(prog=f"gantrain {name}", description=command.help)
     for flags, options in command.arguments:

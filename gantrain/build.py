@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
-import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,13 +65,6 @@ class DataFacts:
         )
 
 
-def find_user_classes() -> None:
-    """Lets `_target_` name modules of the current directory, which console scripts leave off the path."""
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.insert(0, here)
-
-
 def given_facts(cfg: DictConfig, data: DataFacts | None = None) -> dict[str, int]:
     """What networks are given by name; before the data are read, with stand-ins."""
     conditional = cfg.condition.kind == "class"
@@ -88,6 +79,7 @@ def given_facts(cfg: DictConfig, data: DataFacts | None = None) -> dict[str, int
 
 def make(key: str, node: DictConfig, **given: Any) -> Any:
     """Instantiates the component at `key`; its own complaint about a value reaches the user."""
+    signatures.locate(node["_target_"], key)
     try:
         made = instantiate(node, _convert_="all", **given)
     except InstantiationException as error:

@@ -16,11 +16,12 @@ import torch
 from torch import nn
 
 from gantrain.errors import GantrainError
-from gantrain.files import CHECKPOINTS, SAMPLES, SUPERSEDED, numbered, sync_folder, written_whole
+from gantrain.files import CHECKPOINTS, SAMPLES, SUPERSEDED, from_here, numbered, sync_folder, written_whole
 from gantrain.train.cadence import is_due
 from gantrain.train.state import TrainingState
 
 FORMAT = 2
+UNFINISHED = "unfinished"  # the folder of what is being set aside, until it gets its number
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -47,7 +48,7 @@ def load(path: Path) -> dict[str, Any]:
         GantrainError: it cannot be read, holds more than plain values and tensors, or is not gantrain's.
     """
     others = [other for other in numbered(path.parent, "pt") if other != path]
-    remedy = f"take another: {others[-1]}" if others else "there is no other checkpoint beside it"
+    remedy = f"take another: {from_here(others[-1])}" if others else "there is no other checkpoint beside it"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns about a pickle that it then refuses
@@ -72,20 +73,23 @@ def set_aside_after(run: Path, step: int) -> None:
     """Puts checkpoints later than `step`, and the grids drawn after it, into folders of their own.
 
     Where there is no later checkpoint nothing is moved: what was drawn since the last one is drawn again.
+    Killed on the way it leaves a run that ended sooner, and the next resume finishes it.
     """
-    places = {CHECKPOINTS: "pt", SAMPLES: "png"}
+    places = {SAMPLES: "png", CHECKPOINTS: "pt"}  # the checkpoints last: they say that work is left
+    asides = {name: run / name / SUPERSEDED / UNFINISHED for name in places}
     later = {
-        name: [path for path in numbered(run / name, ending) if int(path.stem) > step]
+        name: [path for path in reversed(numbered(run / name, ending)) if int(path.stem) > step]
         for name, ending in places.items()
     }
-    if not later[CHECKPOINTS]:
+    if not later[CHECKPOINTS] and not any(aside.is_dir() for aside in asides.values()):
         return
-    before = [int(path.name) for name in places for path in (run / name / SUPERSEDED).glob("[0-9]*")]
-    for name, paths in later.items():
-        aside = run / name / SUPERSEDED / str(max(before, default=0) + 1)
-        aside.mkdir(parents=True)
-        for path in paths:
+    for name, aside in asides.items():
+        aside.mkdir(parents=True, exist_ok=True)
+        for path in later[name] if later[CHECKPOINTS] else ():
             path.replace(aside / path.name)
+    before = [int(path.name) for aside in asides.values() for path in aside.parent.glob("[0-9]*")]
+    for aside in asides.values():
+        aside.rename(aside.with_name(str(max(before, default=0) + 1)))
 
 
 @contextmanager

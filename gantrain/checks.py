@@ -15,7 +15,6 @@ from gantrain.build import (
     GIVEN_TO_OPTIMISERS,
     LEARNING_RATES,
     DataFacts,
-    find_user_classes,
     given_facts,
 )
 from gantrain.config import check_skeleton, refuse
@@ -62,7 +61,6 @@ def check(cfg: DictConfig, chosen: Collection[str] = ()) -> dict[str, Any]:
     Raises:
         GantrainError: an option that nothing takes, a wrong type, or a combination that cannot work.
     """
-    find_user_classes()
     runtime.check_device(cfg.runtime.device)
     targets = {
         name: check_component(cfg, name)

@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gantrain import __version__, sweeps
-from gantrain.arguments import COMMANDS, parser_of
+from gantrain.arguments import COMMANDS, file_error, run_command
 from gantrain.compose import CONFIG_NAME, Asked, beside, check_overrides, explain, opened
 from gantrain.console import aside, nobody_listens
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
@@ -87,6 +87,10 @@ def _train_once(cfg: DictConfig) -> float | None:
     in_sweep = hydra.mode == RunMode.MULTIRUN
     searching = in_sweep and hydra.runtime.choices["hydra/sweeper"] != "basic"
     try:
+        if hydra.job.chdir:
+            os.chdir(hydra.runtime.cwd)  # so that the directory that was made can go
+            reason = "a run stays where it is started: relative paths, typed or told, are meant from there"
+            raise GantrainError("hydra.job.chdir", reason, "leave it out")
         if not in_sweep:
             check_skeleton(cfg)  # before torch is imported: this answer comes at once
         if searching and not 0 < cfg.metrics.every <= cfg.train.steps:
@@ -118,8 +122,7 @@ def _dispatch(argv: Sequence[str]) -> None:
     if first == "--version":
         _version()
     elif first in COMMANDS:
-        arguments = parser_of(first).parse_args(argv[1:])
-        COMMANDS[first].run(arguments)
+        run_command(first, argv[1:])
     elif first and first[0].isalpha() and "=" not in first:
         close = difflib.get_close_matches(first, COMMANDS, 1, 0.5)
         hint = f"did you mean gantrain {close[0]}? " if close else ""
@@ -197,7 +200,8 @@ def _friendly(error: Exception, argv: Sequence[str]) -> GantrainError | None:
     if isinstance(error, GantrainError):
         return error
     if isinstance(error, OSError) and not isinstance(error, HydraException):
-        return of_the_file_system(error)
+        command = argv[0] if argv else ""
+        return file_error(command, error) if command in COMMANDS else of_the_file_system(error)
     if isinstance(error, YAMLError):
         mark = getattr(error, "problem_mark", None)
         where = f"{mark.name}, line {mark.line + 1}" if mark else "a YAML file"

@@ -12,6 +12,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.conf import HydraConf
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -23,7 +24,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gantrain.console import typed
 from gantrain.errors import GantrainError
-from gantrain.keys import GROUPS, OPEN, config_dir, flatten, key_of, options_of, unknown_key, within
+from gantrain.keys import (
+    GROUPS,
+    OPEN,
+    config_dir,
+    flatten,
+    key_of,
+    of_section,
+    options_of,
+    unknown_key,
+    within,
+)
 
 CONFIG_NAME = "train"
 OPTIONAL = ("experiment", "sweep")
@@ -75,22 +86,38 @@ def extended(typed: Sequence[str], added: Sequence[str]) -> list[str]:
 
 
 def composed(overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration that the command line would give.
+    """The configuration that the command line would give, of a command that looks at one.
 
     Raises:
         GantrainError: what Hydra refuses, in plain words.
     """
     check_overrides(overrides)
     try:
+        _refuse_sweeps(overrides)
         with initialize_config_dir(config_dir(), version_base="1.3"):
             return compose(CONFIG_NAME, opened(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, overrides) from error
 
 
+def _refuse_sweeps(overrides: Sequence[str]) -> None:
+    for override in OverridesParser.create().parse_overrides(opened(overrides)):
+        if override.is_sweep_override():
+            raise _several(override.input_line or "", "name one value")
+
+
+def _several(override: str, remedy: str) -> GantrainError:
+    key, value = _split(override)
+    return GantrainError(key, f"several values ({value}) are a sweep", remedy)
+
+
 def beside(folder: str | None) -> list[str]:
     """The override that does what --config-dir does: another folder of options beside gantrain's."""
-    return [] if folder is None else [f"{SEARCH_PATH}=['file://{Path(folder).resolve()}']"]
+    if folder is None:
+        return []
+    plain = f"file://{Path(folder).resolve()}"
+    inside = re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)$", r"\1\1", plain))  # as Hydra reads what is quoted
+    return [f"{SEARCH_PATH}=['{inside}']"]
 
 
 def opened(overrides: Sequence[str]) -> list[str]:
@@ -169,8 +196,8 @@ def _parse_error(error: OverrideParseException, overrides: Sequence[str]) -> Gan
     key, value = _split(text)
     if "=" not in text:
         return _not_an_override(text)
-    if key == "hydra.run.dir" or re.search(r"[=(){}\[\]:,]", value):
-        quoted = f"'{key}=\"{value}\"'"
+    if key == "hydra.run.dir" or re.search(r"[=(){}\[\]:,'\"]", value):
+        quoted = typed(f'{key}="{value}"')
         return GantrainError(key, f"Hydra cannot read the value {value}", f"put it in quotes: {quoted}")
     return GantrainError(key or text, "Hydra cannot read this override", "write key=value without spaces")
 
@@ -179,8 +206,7 @@ def _composition(error: ConfigCompositionException, overrides: Sequence[str]) ->
     text, cause = str(error), error.__cause__
     if "Ambiguous value for argument" in text:
         found = re.search(r"argument '([^']*)'", text)
-        key, value = _split(found.group(1) if found else "")
-        return GantrainError(key, f"several values ({value}) are a sweep", "add -m to sweep over them")
+        return _several(found.group(1) if found else "", "add -m to sweep over them")
     if "Multiple values for" in text:
         found = re.search(r"Multiple values for (\S+?)\.", text)
         group = found.group(1) if found else "a group"
@@ -227,10 +253,7 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
     if key == OPEN:
         remedy = f"one at a time: {OPEN}.GD201.variety_warn=0.2"
         return GantrainError(key, "is a section of rules and their parameters", remedy)
-    takes = sorted({k[len(key) + 1 :].split(".")[0] for k in known if k.startswith(key + ".")})
-    if takes:
-        return GantrainError(key, "is a section of options, not a value", f"it takes: {', '.join(takes)}")
-    return GantrainError(key, _type_reason(cause, value), "")
+    return of_section(key, known) or GantrainError(key, _type_reason(cause, value), "")
 
 
 TYPES = {"Integer": "a whole number", "Float": "a number", "bool": "true or false"}

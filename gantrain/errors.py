@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import errno
-import re
 from typing import Any
 
 USER_INPUT = 2
 NON_FINITE = 3
 INTERRUPTED = 130
 
+CHECK = "check the path, and that you may write there"
 # Errors of the file system that the user can do something about.
 FILE_ERRORS = {
-    errno.ENOSPC: "free some space, then go on with: gantrain resume RUN",
-    errno.EDQUOT: "free some space, then go on with: gantrain resume RUN",
-    errno.EACCES: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
-    errno.EPERM: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
-    errno.EROFS: "choose a directory you may write to, e.g. hydra.run.dir=DIR",
-    errno.ENOTDIR: "choose another directory, e.g. hydra.run.dir=DIR",
-    errno.EEXIST: "choose another directory, e.g. hydra.run.dir=DIR",
-    errno.ENOENT: "check the path, and that you may write there",
+    errno.ENOSPC: "free some space, then {again}",
+    errno.EDQUOT: "free some space, then {again}",
+    errno.EACCES: "choose a directory you may write to, e.g. {place}",
+    errno.EPERM: "choose a directory you may write to, e.g. {place}",
+    errno.EROFS: "choose a directory you may write to, e.g. {place}",
+    errno.ENOTDIR: "choose another directory, e.g. {place}",
+    errno.EEXIST: "choose another directory, e.g. {place}",
+    errno.ENOENT: CHECK,
     errno.ENAMETOOLONG: "choose a shorter path",
 }
 
@@ -72,10 +72,18 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = exit_code
 
 
-def of_the_file_system(error: BaseException) -> GantrainError | None:
-    """What a user can do about a full disk or a path that cannot be written; None if it is another error."""
+def of_the_file_system(
+    error: BaseException, place: str = "hydra.run.dir=DIR", again: str = "go on with: gantrain resume RUN"
+) -> GantrainError | None:
+    """What a user can do about a full disk or a path that cannot be written; None if it is another error.
+
+    Args:
+        error: whatever happened.
+        place: what chooses another place to write to; empty if nothing does.
+        again: how it goes on once there is space.
+    """
     remedy = FILE_ERRORS.get(error.errno or 0) if isinstance(error, OSError) else None
     if not isinstance(error, OSError) or remedy is None:
         return None
-    named = re.sub(r"\.([^/]*)\.partial$", r"\1", str(error.filename or "files"))
-    return GantrainError(named, error.strerror or "cannot be used", remedy)
+    remedy = remedy.format(place=place, again=again) if place or "{place}" not in remedy else CHECK
+    return GantrainError(str(error.filename or "files"), error.strerror or "cannot be used", remedy)

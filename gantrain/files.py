@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +17,9 @@ from filelock import FileLock, Timeout
 
 from gantrain.console import aside, typed
 from gantrain.errors import GantrainError
+
+if sys.platform != "win32":  # where nobody can remove a file that somebody has open
+    import fcntl
 
 CONFIG, SUMMARY, METRICS, LOG = "config.yaml", "summary.json", "metrics.jsonl", "train.log"
 SAMPLES, CHECKPOINTS, TENSORBOARD, LOCK = "samples", "checkpoints", "tensorboard", ".lock"
@@ -43,17 +49,52 @@ def sync_folder(place: Path) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that becomes `path` once it is written and on the disk; until then `path` is as it was."""
-    partial = path.with_name(f".{path.name}.partial")
+    """A file that becomes `path` once it is written and on the disk; until then `path` is as it was.
+
+    Every writer has a file of its own: of several at once the last wins, and none harms another.
+    """
+    _remove_leftovers(path.parent.absolute())
+    while True:
+        partial = path.with_name(f".{path.name}.gantrain-{secrets.token_hex(4)}.partial")
+        try:
+            with open(partial, "xb") as file:
+                if _hold(file) is False or not partial.exists():
+                    continue  # taken for a leftover before it was held
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException as error:  # a full disk, mostly: the unfinished file would take up what is left
+            with suppress(OSError):
+                partial.unlink()
+            if isinstance(error, OSError) and error.filename == str(partial):
+                error.filename = str(path)  # the name that somebody knows
+            raise
+        return
+
+
+def _hold(file: BinaryIO) -> bool | None:
+    """Keeps others from holding an open file, to the end of the process at the latest; False: one does
+    already, None: this system or disk knows no locks.
+    """
+    if sys.platform == "win32":
+        return None
     try:
-        with open(partial, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:  # a full disk, mostly: the unfinished file would take up what is left
-        partial.unlink(missing_ok=True)
-        raise
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+@cache
+def _remove_leftovers(folder: Path) -> None:
+    """What killed writers left in a folder, once a process: of thousands of pictures each would look."""
+    for leftover in folder.glob(".*.gantrain-*.partial"):
+        with suppress(OSError), open(leftover, "r+b") as file:
+            if _hold(file):
+                leftover.unlink()
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -74,7 +115,7 @@ def from_here(path: Path) -> str:
 def refuse_folder(path: Path, key: str) -> None:
     """Raises GantrainError(key) if the name of a file to write is that of a folder."""
     if path.is_dir():
-        raise GantrainError(key, f"{path} is a folder", f"{key} {path / 'NAME'}: name the file")
+        raise GantrainError(key, f"{path} is a folder", f"{typed(key, str(path / 'NAME'))}: name the file")
 
 
 def update_summary(run: Path, **values: Any) -> None:

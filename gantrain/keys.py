@@ -28,7 +28,10 @@ GIVEN = {
     "embedding_dim": "condition.embedding_dim=... sets it",
 }
 
-# A resume may change these: they cannot change what is computed at a given step.
+ROOT = "data.root"  # where pictures lie: they may be moved
+
+# A resume may change these: they cannot change what is computed at a given step. Pictures at another ROOT are
+# held against what the run says of its own (saved.refuse_other_data).
 RESUMABLE = (
     "train.steps",
     "train.stop_when_worse",
@@ -43,6 +46,7 @@ RESUMABLE = (
     "runtime.device",
     "runtime.memory_format",
     "runtime.compile",
+    ROOT,
 )
 
 
@@ -82,12 +86,21 @@ def flatten(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def of_section(key: str, known: Iterable[str]) -> GantrainError | None:
+    """The error for a value that was given to a section of options; None if `key` is none."""
+    takes = sorted({k[len(key) + 1 :].split(".")[0] for k in known if k.startswith(key + ".")} - {"_target_"})
+    reason = "is a section of options, not a value"
+    return GantrainError(key, reason, f"it takes: {', '.join(takes)}") if takes else None
+
+
 def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
     """The error for a key that nothing takes, with the nearest one that exists."""
     for later, what in LATER.items():
         if within(key, [later]):
             return GantrainError(key, f"not available yet: a later version brings {what}", "leave it out")
     known = sorted(set(known) - {key})
+    if section := of_section(key, known):
+        return section
     parent, _, leaf = key.rpartition(".")
     if parent.startswith("model.") and leaf in GIVEN:
         return GantrainError(key, "is given to the networks, not typed", f"leave it out; {GIVEN[leaf]}")

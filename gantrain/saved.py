@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,14 @@ from yaml import YAMLError
 from gantrain import files
 from gantrain.build import DataFacts
 from gantrain.config import SECTIONS
-from gantrain.console import written
+from gantrain.console import typed, written
 from gantrain.errors import GantrainError
-from gantrain.keys import OPEN, RESUMABLE, flatten, within
+from gantrain.keys import OPEN, RESUMABLE, ROOT, flatten, key_of, unknown_key, within
 from gantrain.sections import AUTO, DECIDED
 
 FACTS = "facts"  # of the data, in config.yaml beside what was composed
+OURS = {files.CONFIG: FACTS, files.SUMMARY: "diverged"}  # file -> a key that every run's has
+OF_A_RUN = (files.METRICS, files.SIGNALS, files.FINDINGS, files.EVALUATIONS, files.REPORT, files.PAGE)
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
@@ -85,6 +90,59 @@ def with_decisions_of(cfg: DictConfig, run: Path) -> DictConfig:
     before, kept = saved_config(run)[0].runtime, cfg.copy()
     kept.runtime.update({key: before[key] for key in DECIDED if kept.runtime[key] == AUTO})
     return kept
+
+
+def refuse_what_is_not_ours(directory: Path) -> None:
+    """Refuses to train over files that another program, or a person, has given names of a run's.
+
+    A run that ended before its first checkpoint is begun anew in its directory.
+    """
+    if files.numbered(directory / files.CHECKPOINTS, "pt"):
+        return
+    there = {name for name in (*OURS, *OF_A_RUN) if (directory / name).is_file()}
+    ours = {name for name in there & OURS.keys() if _has_key(directory / name, OURS[name])}
+    if foreign := sorted(there & OURS.keys() - ours) or (not ours and sorted(there)):
+        reason = f"holds a {foreign[0]} that is not gantrain's, and a run would write over it"
+        raise GantrainError(
+            str(directory), reason, "choose another hydra.run.dir (of a sweep: hydra.sweep.dir)"
+        )
+
+
+def _has_key(path: Path, key: str) -> bool:
+    """Of a YAML or JSON file."""
+    with suppress(ValueError, TypeError, OSError, OmegaConfBaseException, YAMLError):
+        read = json.loads if path.suffix == ".json" else OmegaConf.create
+        return key in read(path.read_text(encoding="utf-8"))
+    return False
+
+
+@contextmanager
+def pictures_of(name: str, command: str) -> Iterator[None]:
+    """Where the pictures of a run are no longer: what to type, after `command`, if they were only moved."""
+    try:
+        yield
+    except GantrainError as error:
+        if error.key != ROOT:
+            raise
+        moved = f"if they were moved: {typed('gantrain', command, name)} {ROOT}=DIR"
+        raise GantrainError(error.key, error.reason, f"{error.remedy}; {moved}") from error
+
+
+def move_pictures(cfg: DictConfig, setting: str) -> None:
+    """Applies data.root=DIR."""
+    if key_of(setting) != ROOT:
+        reason, remedy = "is not taken here", f"{ROOT}=DIR is, for the pictures of a run that were moved"
+        raise GantrainError(setting, reason, remedy)
+    if ROOT not in (flat := flatten(plain(cfg))):
+        raise unknown_key(ROOT, flat)
+    OmegaConf.update(cfg, ROOT, value_of(setting))
+
+
+def keep_root(run: Path, cfg: DictConfig) -> None:
+    """For later commands: where the pictures of a run lie now."""
+    saved = OmegaConf.load(run / files.CONFIG)
+    OmegaConf.update(saved, ROOT, cfg.data.root)
+    files.write_atomically(run / files.CONFIG, OmegaConf.to_yaml(saved))
 
 
 def refuse_other_settings(cfg: DictConfig, run: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+import os
+import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
@@ -21,6 +23,13 @@ from gantrain.keys import unknown_key
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
+def _find_user_classes() -> None:
+    """Lets `_target_` name modules of the current directory, which console scripts leave off the path."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
 def locate(target: object, key: str) -> Callable[..., Any]:
     """The class or function that `target` names.
 
@@ -31,6 +40,7 @@ def locate(target: object, key: str) -> Callable[..., Any]:
         raise GantrainError(
             key, "needs _target_, the dotted path of a class", f"{key}._target_=package.module.Class"
         )
+    _find_user_classes()
     logger = logging.getLogger("hydra.utils")
     before, logger.disabled = logger.disabled, True  # Hydra would log what is raised here
     try:

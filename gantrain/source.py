@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from json import dumps
 from pprint import pformat
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.export.graph_signature import InputKind
 HEAD = '''"""The generator of a GAN, as gantrain traced it; its weights are in the .safetensors file.
 
     from safetensors.torch import load_file
-    images = generator(load_file("{name}"), torch.randn(16, {dim}))  # {output}, -1..1
+    images = generator(load_file({name}), torch.randn(16, {dim}))  # {output}, -1..1
 """
 
 import torch
@@ -27,8 +28,13 @@ def generator(weights, {inputs}):
 '''
 
 
-def source_of(exported: ExportedProgram, facts: Mapping[str, Any]) -> tuple[str, dict[str, Tensor]]:
-    """The file's text and the weights by name. The graph is torch.export's, an operation a line."""
+def source_of(
+    exported: ExportedProgram, facts: Mapping[str, Any], name: str
+) -> tuple[str, dict[str, Tensor]]:
+    """The file's text and the weights by name. The graph is torch.export's, an operation a line.
+
+    name: of the file that the weights will be in.
+    """
     exported = exported.run_decompositions({})
     values = {**exported.state_dict, **exported.constants}
     weights: dict[str, Tensor] = {}
@@ -47,7 +53,7 @@ def source_of(exported: ExportedProgram, facts: Mapping[str, Any]) -> tuple[str,
     lines += [_plain(line) for line in steps]
     lines.append(f"{_plain(last)}[0]")  # of a tuple of one
     head = HEAD.format(
-        name="generator.safetensors", dim=facts["latent_dim"], output=facts["output"],
+        name=dumps(name), dim=facts["latent_dim"], output=facts["output"],
         facts=pformat(dict(facts), sort_dicts=False), inputs=", ".join(inputs),
     )  # fmt: skip
     return head + "\n".join(lines) + "\n", weights

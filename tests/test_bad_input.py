@@ -163,6 +163,8 @@ TRAINING = {
     "--config-dir nowhere": r"--config-dir: there is no folder nowhere\n.*check the path",
     "hydra.run.dir=a=b": r"""hydra.run.dir: .*\n.*in quotes: 'hydra.run.dir="a=b"'""",
     "hydra.run.dir=a(b": r"""hydra.run.dir: .*\n.*in quotes: 'hydra.run.dir="a\(b"'""",
+    "data=folder data.root=it's": r"""data.root: Hydra cannot.*\n.*quotes: 'data.root="it'"'"'s"'""",
+    "hydra.job.chdir=true": r"hydra.job.chdir: a run stays where it is started.*\n.*leave it out",
     "hydra.run.dir=a,b": r"hydra.run.dir: several values",
     "hydra.run.dir=file.txt": r"file.txt: File exists\n.*another directory",
     "hydra.run.dir=file.txt/x": r"file.txt/x: Not a directory\n.*another directory",
@@ -229,7 +231,10 @@ COMMANDS = {
     "inspect data=folder data.root=nowhere": r"data.root: .*nowhere",
     "inspect flat": r"flat: is neither a command nor key=value\n  in its place: data=folder data.root=flat",
     "inspect data=folder data.root=broken": r"none of the 2 pictures",
-    "inspect data=folder data.root=flat --out file.txt/x.png": r"file.txt.*\n.*another",
+    "inspect data=folder data.root=flat --out file.txt/x.png": r"file.txt.*\n.*another.*--out FILE",
+    "inspect data=digits,mnist": r"data: several values \(digits,mnist\) are a sweep\n.*name one value",
+    "doctor --preflight loss=bce,hinge": r"loss: several values.*\n.*name one value",
+    "doctor --preflight seed=range(1,3)": r"seed: several values.*\n.*name one value",
 }
 
 
@@ -244,6 +249,36 @@ def test_a_blank_that_was_not_quoted(gantrain: Command) -> None:
     refused = gantrain("inspect", "data=folder", "data.root=my", "photos")
     assert refused.code == 2
     assert "with its blank quoted: 'data.root=my photos'" in refused.err
+
+
+@pytest.mark.parametrize("name", ["it's mine", "it\\'s", "a, b [c]", "back\\"])
+def test_a_folder_of_options_may_have_any_name(gantrain: Command, name: str) -> None:
+    Path(name, "data").mkdir(parents=True)
+    Path(name, "data", "own.yaml").write_text("_target_: gantrain.data.sources.digits\nimage_size: 16\n")
+    told = gantrain("inspect", "--config-dir", name, "data=own")
+    assert told.code == 0, told.err
+    assert "digits: 1797 images, 16 x 16" in told.out
+
+
+@pytest.mark.usefixtures("material")
+def test_what_is_suggested_can_be_pasted(gantrain: Command, run: Path) -> None:
+    """Of names with blanks; what is suggested is typed as it stands, and works or comes further."""
+    Path("flat").rename("my photos")
+    Path("out put").mkdir()
+    run.rename("out put/r 1")
+    misspelt = gantrain("inspect", "data=folder", "data.root=my phots", "data.image_size=16")
+    assert "did you mean 'data.root=my photos'?" in misspelt.err
+    assert (
+        "did you mean --images 'my photos'?"
+        in gantrain("evaluate", "out put/r 1", "--images", "my phots").err
+    )
+    file = gantrain("inspect", "data=folder", "data.root=my photos/1.png")
+    assert "\n  'data.root=my photos'" in file.err
+    assert "--out 'out put/NAME'" in gantrain("inspect", "--out", "out put").err
+    cut_short(Path("out put/r 1/checkpoints/00000002.pt"))
+    assert "take another: 'out put/r 1/checkpoints/00000001.pt'" in gantrain("sample", "out put/r 1").err
+    shutil.rmtree("out put/r 1/checkpoints")
+    assert "\n  gantrain doctor 'out put/r 1'" in gantrain("doctor", "--deep", "out put/r 1").err
 
 
 def test_a_job_named_by_its_number_alone(gantrain: Command) -> None:
@@ -290,6 +325,8 @@ OF_A_RUN = {
     "resume run optim.lr_d=0.1": r"optim.lr_d: 0.0002 -> 0.1 would make it another experiment\n.*train.steps",
     "resume run loss=hinge": r"loss: is chosen when a run begins\n.*its own: gantrain .*loss=hinge",
     "resume run optim.lr_d": r"optim.lr_d: is not key=value",
+    "resume run tracking=5": r"tracking: is a section of options, not a value\n.*it takes: every, samples",
+    "resume run model.generator=5": r"model.generator: is a section of options.*\n.*width",
     "resume run train.steps=[": r"train.steps: cannot read the value \[",
     "resume run train.steps=abc": r"train.steps: .*abc",
     "resume run train.steps=-1": r"train.steps: must be 1 or more",
@@ -303,6 +340,12 @@ OF_A_RUN = {
     "sample run -n 100000": r"-n: a grid holds at most 4096.*\n.*png or npz",
     "sample run --walk 1000000": r"--walk: a grid holds at most 4096.*\n.*--walk 512",
     "sample run --device gpu": r"no such device: 'gpu'",
+    "sample run/checkpoints/00000001.pt --best": r"--best: chooses among .*\n.*the run's directory",
+    "evaluate run/checkpoints/00000001.pt --best": r"--best: chooses among",
+    "export run/checkpoints/00000001.pt --best": r"--best: chooses among",
+    "evaluate run --best --images run/samples": r"--best: .*--images.*\n.*leave one",
+    "sample run --out run/config.yaml": r"config.yaml.*\n.*another directory, e.g. --out DIR",
+    "compare run --format md --out run/config.yaml/x.md": r"x.md: Not a dir.*\n.*directory, e.g. --out FILE",
     "sample run --out /proc/x": r"/proc/x: .*\n.*check the path",
 }
 
@@ -327,6 +370,36 @@ def test_a_refused_job_of_a_sweep_leaves_the_run_that_is_there(gantrain: Command
     assert refused.code == 2
     assert "holds a run with other settings: seed 0 -> 1" in refused.err
     assert (Path("sweep/0/summary.json").read_text(), Path("sweep/0/config.yaml").read_text()) == before
+
+
+FOREIGN = {
+    "config.yaml": "database: postgres\n",
+    "summary.json": '{"status": "finished"}',
+    "metrics.jsonl": '{"epoch": 1, "loss": 0.5}\n',
+    "report.md": "# My report\n",
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("where", ["hydra.run.dir=own", "-m hydra.sweep.dir=. hydra.sweep.subdir=own"])
+def test_files_that_are_not_gantrains_are_not_written_over(gantrain: Command, name: str, where: str) -> None:
+    Path("own").mkdir()
+    Path("own", name).write_text(FOREIGN[name])
+    for _ in range(2):  # nor once the first refusal has left something there
+        refused = gantrain(*where.split(), *tiny())
+        assert refused.code == 2
+        assert re.search(rf"own: holds a {name} that is not gantrain's.*\n.*hydra.run.dir", refused.err)
+        assert Path("own", name).read_text() == FOREIGN[name]
+        assert {path.name for path in Path("own").iterdir()} <= {name, "multirun.yaml"}
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_is_begun_anew(gantrain: Command, run: Path) -> None:
+    shutil.rmtree(run / "checkpoints")
+    assert gantrain(*tiny("hydra.run.dir=run", "seed=9")).code == 0
+    swept = ("-m", *tiny("hydra.sweep.dir=sweep", "train.batch_size=8"))
+    assert gantrain(*swept, "penalty=wgan_gp").code == 2
+    assert Path("sweep/0/summary.json").is_file()
+    assert gantrain(*swept, "penalty=none").code == 0
 
 
 @pytest.mark.parametrize("harm", [("train.steps=0",), ("seed=9",), ()])
@@ -486,6 +559,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small file system needs root on Linux")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_what_cannot_be_written_to_a_full_disk(gantrain: Command, run: Path, small_disk: Path) -> None:
+    (small_disk / "filling").write_bytes(bytes(2**20 * 2 - 2**14))
+    says = r"No space left on device\n.*free some space, then type it again"
+    assert_refused(gantrain("sample", "run", "-n", "999", "--format", "npz", "--out", "disk"), says)
+
+
+def test_a_run_that_can_only_be_read(gantrain: Command, run: Path, small_disk: Path) -> None:
+    """A command that writes there alone can be told no other place."""
+    shutil.copytree(run, small_disk / "run")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    says = r"disk/run/report.md: Read-only file system\n  check the path, and that you may write there"
+    assert_refused(gantrain("doctor", "disk/run"), says)
 
 
 @pytest.mark.usefixtures("material")

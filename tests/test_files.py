@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,3 +29,76 @@ def test_a_path_as_one_would_type_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert files.from_here(tmp_path / "outputs" / "a") == "outputs/a"
     assert files.from_here(tmp_path / "my run") == "'my run'"
     assert files.from_here(tmp_path.parent) == str(tmp_path.parent)
+
+
+def test_of_two_writers_at_once_the_last_wins(tmp_path: Path) -> None:
+    path = tmp_path / "report.md"
+    with files.written_whole(path) as first:
+        first.write(b"the first, which is longer")
+        with files.written_whole(path) as second:
+            second.write(b"the second")
+        assert path.read_text() == "the second"
+    assert path.read_text() == "the first, which is longer"
+    assert [found.name for found in tmp_path.iterdir()] == ["report.md"]
+
+
+def test_a_writer_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "report.md"
+    path.write_text("before")
+    with pytest.raises(ZeroDivisionError), files.written_whole(path) as file:
+        file.write(b"%d" % (1 // 0))
+    assert path.read_text() == "before"
+    assert [found.name for found in tmp_path.iterdir()] == ["report.md"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_what_is_written_can_be_read_by_whom_the_user_lets(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        files.write_atomically(tmp_path / "report.md", "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "report.md").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_path_that_cannot_be_written_is_named_as_one_knows_it(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as failed:
+        files.write_atomically(tmp_path / "nowhere" / "report.md", "text")
+    assert failed.value.filename == str(tmp_path / "nowhere" / "report.md")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as failed:
+        files.write_atomically(tmp_path / "file" / "report.md", "text")
+    assert failed.value.filename == str(tmp_path / "file" / "report.md")
+
+
+KILLED_AMIDST = """
+import os, sys
+from pathlib import Path
+from gantrain import files
+with files.written_whole(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody knows whether its writer lives")
+def test_the_next_process_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    """And neither what is being written, nor what others call partial."""
+
+    def hidden() -> list[str]:
+        return sorted(path.name for path in tmp_path.glob(".*"))
+
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    (tmp_path / ".film.mp4.partial").touch()
+    with files.written_whole(tmp_path / "samples.npz") as file:
+        (held,) = set(hidden()) - {".film.mp4.partial"}
+        killed = [sys.executable, "-c", KILLED_AMIDST, str(tmp_path / "00000002.pt")]
+        for _ in range(2):
+            assert subprocess.run(killed, env=environment, check=False).returncode == -9
+            assert len(hidden()) == 3, "the second one has removed the first one's"
+        file.write(b"whole")
+        living = [sys.executable, "-c", KILLED_AMIDST.replace("9", "0"), str(tmp_path / "report.md")]
+        subprocess.run(living, env=environment, check=True)
+        assert hidden() == sorted([held, ".film.mp4.partial"])
+    assert (tmp_path / "samples.npz").read_bytes() == b"whole"

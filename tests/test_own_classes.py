@@ -58,6 +58,15 @@ def weights(run: Path, step: int) -> dict[str, torch.Tensor]:
     return content["state"]["generator"]
 
 
+@pytest.fixture(scope="module")
+def own_run(place: Path) -> Path:
+    """A run with everything of the user's own."""
+    options = ("--config-dir", "conf", "model=mine", "loss=mine", "penalty=mine", "data=mine", *SMALL)
+    done = gantrain(place, *options, "train.steps=2", "hydra.run.dir=own_run")
+    assert done.code == 0, done.err
+    return place / "own_run"
+
+
 def test_own_classes_train_resume_and_sample(place: Path) -> None:
     """In 2 + 2 steps as in 4, and nothing but the saved run is needed to go on: no --config-dir."""
     options = ["--config-dir", "conf", "model=mine", "loss=mine", "penalty=mine", "data=mine", *SMALL]
@@ -80,6 +89,32 @@ def test_own_classes_train_resume_and_sample(place: Path) -> None:
     assert drawn.code == 0, drawn.err
     with np.load(next(run.glob("samples/drawn/*.npz"))) as archive:
         assert archive["images"].shape == (3, 32, 32, 1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("evaluate", "run", "-n", "20"),
+        ("sample", "run", "-n", "4"),
+        ("doctor", "run"),
+        ("export", "run", "--format", "torch"),
+        ("resume", "run", "train.steps=3"),
+        ("inspect", "--config-dir", "conf", "data=mine"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_command_finds_own_classes(place: Path, own_run: Path, command: tuple[str, ...]) -> None:
+    done = gantrain(place, *(str(own_run) if word == "run" else word for word in command))
+    assert done.code == 0, done.err
+
+
+def test_a_class_of_ones_own_that_is_not_there_is_named(own_run: Path, tmp_path: Path) -> None:
+    """By a command that looks at data first, from another directory."""
+    (tmp_path / "bin").symlink_to(own_run.parent.parent / "bin")
+    (tmp_path / "elsewhere").mkdir()
+    done = gantrain(tmp_path / "elsewhere", "evaluate", str(own_run), "-n", "20")
+    assert done.code == 2
+    assert "data._target_: cannot import 'mydata." in done.err
 
 
 REMEMBERING = """

@@ -11,19 +11,29 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from gantrain import build, checkpoint, checks, files, runtime
-from gantrain.compose import beside, composed
+from gantrain.compose import Asked, beside, composed
 from gantrain.config import check_section, refuse, warnings
-from gantrain.console import aside
+from gantrain.console import aside, typed
 from gantrain.doctor.attend import Doctor
 from gantrain.doctor.duality import duality_gap
 from gantrain.doctor.eyes import Eyes
 from gantrain.doctor.report import in_full
 from gantrain.doctor.rules.registry import check_params
 from gantrain.errors import FoundError, GantrainError, NonFiniteError
+from gantrain.keys import ROOT
 from gantrain.pages.records import anew
 from gantrain.pages.writing import write_report
 from gantrain.process import prepare_process
-from gantrain.saved import plain, recorded, refuse_other_data, saved_config, value_of
+from gantrain.saved import (
+    move_pictures,
+    pictures_of,
+    plain,
+    recorded,
+    refuse_other_data,
+    saved_config,
+    value_of,
+)
+from gantrain.sections import AUTO
 
 LOST = "no longer running"  # killed, mostly
 
@@ -38,7 +48,7 @@ def examine(
 
     Args:
         name: run directory, checkpoint file or `latest`.
-        settings: doctor.key=value, instead of the run's own.
+        settings: doctor.key=value, instead of the run's own; data.root=DIR, of pictures that were moved.
         deep: also what either player could still gain by moving alone; some minutes.
 
     Raises:
@@ -56,8 +66,9 @@ def examine(
     newest, rows = checkpoint.newest(run), files.read_rows(run / files.SIGNALS)
     start = chosen or newest
     if deep and start is None:
-        raise GantrainError("--deep", "the run has no checkpoint", f"gantrain doctor {name}")
-    doctor = attending(cfg, run, start)
+        raise GantrainError("--deep", "the run has no checkpoint", typed("gantrain", "doctor", name))
+    with pictures_of(name, "doctor"):
+        doctor = attending(cfg, run, start)
     if start is None and not rows:
         doctor.begin()  # it died before there was anything else to look at
     else:
@@ -89,15 +100,25 @@ def gap_of(eyes: Eyes, seed: int) -> str:
         return f"Duality gap: without bound, for alone the {error.key} drives the game to infinity"
 
 
-def preflight(overrides: Sequence[str], strict: bool = False, config_dir: str | None = None) -> None:
+def preflight(
+    overrides: Sequence[str], strict: bool = False, config_dir: str | None = None, device: str = AUTO
+) -> None:
     """Prints what can be said before a run is paid for: of its configuration, and of its untrained generator.
+
+    Args:
+        overrides: of the run that is planned.
+        strict: as in `examine`.
+        config_dir: a folder of options of the user's own.
+        device: where to look; auto: where the run would train.
 
     Raises:
         GantrainError: the configuration is refused.
         FoundError: `strict`, and a finding is an error.
     """
     cfg = checks.resolved(composed([*overrides, *beside(config_dir)]))
-    facts = checks.check(cfg)
+    if device != AUTO:
+        cfg.runtime.device = device
+    facts = checks.check(cfg, Asked(tuple(overrides)).keys)
     with tempfile.TemporaryDirectory() as nowhere:
         doctor = attending(cfg, Path(nowhere), None, facts)
         doctor.begin()
@@ -108,7 +129,6 @@ def preflight(overrides: Sequence[str], strict: bool = False, config_dir: str | 
 def attending(cfg: DictConfig, run: Path, start: Path | None, facts: dict[str, Any] | None = None) -> Doctor:
     """A doctor who says nothing by itself, at a run as its checkpoint `start` has it (None: untrained)."""
     prepare_process(cfg)
-    build.find_user_classes()
     device = runtime.choose_device(cfg.runtime.device)
     cfg.runtime.compile = "none"  # looking records no steps, and may happen on another device
     runtime.settle(cfg, device)
@@ -139,8 +159,11 @@ def conclude(doctor: Doctor, report: str, strict: bool) -> None:
 
 
 def change(cfg: DictConfig, setting: str) -> None:
-    """Applies one doctor.key=value."""
+    """Applies one doctor.key=value, or data.root=DIR."""
     key, equals, _ = setting.partition("=")
+    if key == ROOT and equals:
+        move_pictures(cfg, setting)
+        return
     if not equals or not key.startswith("doctor."):
         raise GantrainError(setting, "is not a setting of the doctor", "e.g. doctor.ignore=[GD301]")
     OmegaConf.update(cfg, key, value_of(setting), force_add=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from json import dumps
 from pathlib import Path
@@ -20,7 +21,7 @@ from gantrain.errors import GantrainError
 from gantrain.metrics.evaluation import ClassShare, Measurement, classes_of, features_of, measure
 from gantrain.metrics.inception import PUBLISHED, evaluate_inception
 from gantrain.metrics.reference import Reference
-from gantrain.saved import refuse_other_data, saved_config
+from gantrain.saved import move_pictures, pictures_of, refuse_other_data, saved_config
 
 BLOCK = 256
 FEW = 200  # pictures: with fewer a perfect score is easily had
@@ -29,6 +30,7 @@ NO_STEP = 0  # of pictures that no step of the run has drawn: a resume then keep
 
 def evaluate(
     name: str,
+    settings: Sequence[str] = (),
     count: int = 10_000,
     split: str = "held_out",
     images: Path | None = None,
@@ -41,6 +43,7 @@ def evaluate(
 
     Args:
         name: run directory, checkpoint file or `latest`.
+        settings: data.root=DIR, if the run's pictures were moved.
         count: pictures, at most as many as there are real ones to compare with.
         split: the real ones: held_out, train or all.
         images: a folder of pictures to judge instead of the run's own.
@@ -53,8 +56,12 @@ def evaluate(
     """
     run, chosen = files.find_run(name, saved=True)
     cfg, facts = saved_config(run)
+    for setting in settings:
+        move_pictures(cfg, setting)
     runtime.check_device(device)
-    reference = _reference(run, build.load_data(cfg), split, runtime.choose_device(device))
+    with pictures_of(name, "evaluate"):
+        real = build.load_data(cfg)
+    reference = _reference(run, real, split, runtime.choose_device(device))
     drawn_from = str(chosen or run)
     fakes: Fakes = Folder(images, facts, seed) if images else Drawn(drawn_from, device, seed, reference)
     count = min(count, reference.count, fakes.count or count)
@@ -115,7 +122,9 @@ class Folder:
         try:
             found = sources.folder(str(place), facts.image_size, "grey" if facts.channels == 1 else "rgb")
         except GantrainError as error:
-            remedy = error.remedy.replace("data.root=", "--images ")
+            remedy = re.sub(
+                r"(['\"]?)data\.root=", r"--images \1", error.remedy
+            )  # with its quote, if it has one
             raise GantrainError("--images", error.reason, remedy) from error
         if skipped := found.describe_skipped():
             aside("\n".join(skipped))

@@ -15,7 +15,7 @@ from torch.export import Dim, ExportedProgram
 
 from gantrain import __version__, files
 from gantrain.commands.sample import Artist
-from gantrain.console import quiet
+from gantrain.console import quiet, typed
 from gantrain.errors import GantrainError
 from gantrain.pictures import latent_blocks
 from gantrain.source import HEAD, source_of
@@ -74,13 +74,14 @@ def export(name: str, format: str = "onnx", out: Path | None = None, seed: int =
 
 
 def refuse_the_users_own(format: str, out: Path) -> None:
-    """safetensors writes a .py beside the weights: not over one that somebody else wrote."""
-    source = out.with_suffix(".py")
-    if format != "safetensors" or not source.is_file():
-        return
-    if source == out or not source.read_bytes().startswith(HEAD.partition("\n")[0].encode()):
+    """safetensors writes a .py beside the weights: not over them, nor over one that somebody else wrote."""
+    source, head, reason = out.with_suffix(".py"), HEAD.partition("\n")[0].encode(), ""
+    if out.suffix.lower() == ".py":
+        reason = f"{out} is for the weights, and the code beside them would have the same name"
+    elif source.is_file() and not source.read_bytes().startswith(head):
         reason = f"{source} is there, and not an export's: the code beside the weights would replace it"
-        raise GantrainError("--out", reason, f"--out {out.with_name('generator.safetensors')}")
+    if format == "safetensors" and reason:
+        raise GantrainError("--out", reason, typed("--out", str(out.with_name("generator.safetensors"))))
 
 
 def inputs_of(artist: Artist, count: int, seed: int) -> Inputs:
@@ -177,7 +178,7 @@ def write_safetensors(exported: ExportedProgram, facts: dict[str, Any], path: Pa
         from safetensors.torch import load_file, save_file
     except ImportError as error:
         raise GantrainError("--format safetensors", f"needs {error.name}", INSTALL) from error
-    source, weights = source_of(exported, facts)
+    source, weights = source_of(exported, facts, path.name)
     save_file(weights, path, {key: _text(value) for key, value in facts.items()})
     files.write_atomically(path.with_suffix(".py"), source)
     path.chmod(path.with_suffix(".py").stat().st_mode)  # safetensors lets only the owner read

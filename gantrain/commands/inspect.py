@@ -23,7 +23,6 @@ def inspect(overrides: Sequence[str], out: Path | None = None, config_dir: str |
         files.refuse_folder(out, "--out")
     cfg = composed([*overrides, *beside(config_dir)])
     check_skeleton(cfg)
-    build.find_user_classes()
     checks.check_component(cfg, "data")
     images = build.load_data(cfg)
     print("\n".join(images.describe()))

@@ -8,13 +8,13 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from gantrain import checkpoint, files
-from gantrain.commands.train import train
+from gantrain.commands.train import resumed, train
 from gantrain.compose import extended
 from gantrain.console import written
 from gantrain.errors import GantrainError
-from gantrain.keys import GROUPS, OPEN, RESUMABLE, command_line, flatten, unknown_key, within
+from gantrain.keys import GROUPS, OPEN, RESUMABLE, ROOT, command_line, flatten, key_of, unknown_key, within
 from gantrain.pages.records import Record, anew
-from gantrain.saved import plain, saved_config, value_of
+from gantrain.saved import keep_root, pictures_of, plain, saved_config, value_of
 
 
 def resume(name: str, overrides: Sequence[str]) -> None:
@@ -32,7 +32,11 @@ def resume(name: str, overrides: Sequence[str]) -> None:
         change(cfg, override, run)
     if start is None and checkpoint.newest(run) is None:
         raise GantrainError(str(run), "has no checkpoint to go on from", anew(run))
-    train(cfg, run, added=overrides, start=start)
+    with pictures_of(name, "resume"):
+        train(cfg, run, added=overrides, start=start)
+    if moved := [override for override in overrides if key_of(override) == ROOT]:
+        keep_root(run, cfg)  # also of a run that had nothing left to train
+        files.update_summary(run, **resumed(run, moved))
 
 
 def change(cfg: DictConfig, override: str, run: Path) -> None:

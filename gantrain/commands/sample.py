@@ -31,7 +31,6 @@ class Artist:
         if path is None:
             raise GantrainError(str(self.run), "has no checkpoint to draw from", anew(self.run))
         cfg, self.data = saved_config(self.run)
-        build.find_user_classes()
         runtime.check_device(device)
         self.device = runtime.choose_device(device)
         self.latent: Latent = build.make_latent(cfg)

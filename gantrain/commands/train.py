@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gantrain import __version__, build, checkpoint, checks, files, pictures, runtime
+from gantrain import __version__, build, checkpoint, checks, files, pictures, runtime, saved
 from gantrain.checkpoint import Checkpoints
 from gantrain.compose import Asked, extended
 from gantrain.config import refuse, warnings
@@ -27,7 +27,6 @@ from gantrain.metrics.kinds import badness
 from gantrain.pages.writing import write_report
 from gantrain.process import Stop, alone_in, graceful_stop, prepare_process, recording_failure
 from gantrain.quality import Artist, Quality, best_before, best_step, was_past_best
-from gantrain.saved import recorded, refuse_other_data, refuse_other_settings, saved_config, with_decisions_of
 from gantrain.sections import DECIDED
 from gantrain.tracking import FixedNoise, SummaryKeeper, Tracker
 from gantrain.train.loop import Game, Observer, run
@@ -63,6 +62,7 @@ def train(
         GantrainError: something the user can fix; nothing was harmed.
         Interrupted: after SIGINT or SIGTERM, once the checkpoint is written.
     """
+    saved.refuse_what_is_not_ours(directory)
     told = asked.plain() if asked is not None else resumed(directory, added)
     swept = job is not None
     with speaking(directory / files.LOG, job), recording_failure(directory, told) if swept else nullcontext():
@@ -72,8 +72,8 @@ def train(
         with alone_in(directory):
             start_from = start or checkpoint.newest(directory)
             if start_from is not None:
-                cfg = with_decisions_of(cfg, directory)
-                refuse_other_settings(cfg, directory)
+                cfg = saved.with_decisions_of(cfg, directory)
+                saved.refuse_other_settings(cfg, directory)
             train_in(cfg, directory, facts, start_from, told)
     return how_bad(directory)
 
@@ -91,7 +91,7 @@ def train_in(
     refuse(facts)
     state, game = build.assemble(cfg, images, device)
     if start_from is not None:
-        refuse_other_data(data, directory)
+        saved.refuse_other_data(data, directory)
         checkpoint.restore(state, checkpoint.load(start_from), start_from)
         if done := already_done(cfg, state):
             log.info("already finished: %s", done)
@@ -110,7 +110,7 @@ def train_in(
     )
     for warning in warnings(facts):
         log.warning(warning)
-    config = recorded(cfg, data)
+    config = saved.recorded(cfg, data)
     files.write_atomically(directory / files.CONFIG, OmegaConf.to_yaml(config))
     best = best_before(directory, state, cfg.metrics)
     files.update_summary(directory, **told, **opening_summary(cfg, state), **best)
@@ -136,7 +136,7 @@ def already_done(cfg: DictConfig, state: TrainingState) -> str | None:
 
 def settle(directory: Path, state: TrainingState) -> None:
     """A run that was stopped after its last checkpoint, amidst its closing words, is finished."""
-    over = already_done(saved_config(directory)[0], state)  # not only by the fewer steps of this resume
+    over = already_done(saved.saved_config(directory)[0], state)  # not only by the fewer steps of this resume
     if over and files.read_summary(directory).get("status") != "finished":
         files.update_summary(directory, status="finished", step=state.step, error=None, diverged=False)
         write_report(directory)
@@ -217,13 +217,13 @@ def play(
             if who.doctor is not None and state.step == 0:
                 who.doctor.begin()
             run(state, game, total, who.all, Ending(stop, who.quality))
-            saved = who.checkpoints.save(state)
+            newest = who.checkpoints.save(state)
             if stop.requested and state.step < total:
                 who.keeper.write(state, "interrupted")
                 if who.doctor is not None:
                     who.doctor.report("interrupted")
                 on = f"go on with: gantrain resume {files.from_here(directory)}"
-                raise stop.interruption(f"stopped after step {state.step}; {on}", saved)
+                raise stop.interruption(f"stopped after step {state.step}; {on}", newest)
         if who.doctor is not None:
             say_diagnosis(who.doctor.close("finished"))
         who.keeper.write(state, "finished")

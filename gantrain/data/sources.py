@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from gantrain.console import typed
 from gantrain.data.files import DamagedError, Published, read_idx_pair
 from gantrain.data.images import ENDINGS, Channels, Listing, find_pictures
 from gantrain.data.kept import decoded_once
@@ -212,10 +213,12 @@ def _existing_folder(root: str | None) -> Path:
         return place
     if place.exists():
         reason = f"{place} is a file; the folder that holds the pictures is needed"
-        raise GantrainError("data.root", reason, f"data.root={place.parent}")
+        raise GantrainError("data.root", reason, typed(f"data.root={place.parent}"))
     siblings = (
         [path.name for path in place.parent.iterdir() if path.is_dir()] if place.parent.is_dir() else []
     )
     close = difflib.get_close_matches(place.name, siblings, n=1)
-    remedy = f"did you mean data.root={place.parent / close[0]}?" if close else "name one that exists"
+    remedy = (
+        f"did you mean {typed(f'data.root={place.parent / close[0]}')}?" if close else "name one that exists"
+    )
     raise GantrainError("data.root", f"there is no folder {place}", remedy)

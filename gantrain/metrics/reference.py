@@ -7,8 +7,6 @@ references/<digest>/likeness.pt   spectra, contrasts, ranges of the reals, and t
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -20,6 +18,7 @@ from torch import Generator, Tensor
 
 from gantrain.data.files import cache_folder
 from gantrain.errors import GantrainError
+from gantrain.files import written_whole
 from gantrain.metrics import features, likeness
 from gantrain.metrics.features import (
     FITTED_ON,
@@ -213,7 +212,9 @@ class Reference:
             return restore(_load(path))
         content = make()
         with suppress(OSError, RuntimeError):  # torch's own, where the disk is full in the middle of the file
-            _save(path, content)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(path) as file:
+                torch.save(content, file)
         return restore(content)
 
     def _digest(self) -> str:
@@ -241,16 +242,3 @@ def _load(path: Path) -> dict[str, Any]:
         assert file.testzip() is None
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return content
-
-
-def _save(path: Path, content: dict[str, Any]) -> None:
-    """The whole file or none; of two processes the last wins, with the same content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(content, file)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

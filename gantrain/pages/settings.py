@@ -13,7 +13,7 @@ from gantrain.keys import GROUPS, RESUMABLE, within
 from gantrain.pages.records import Record
 
 SEED = "seed"  # runs that differ by it alone are one choice, tried several times
-WITHOUT_EFFECT = (*(key for key in RESUMABLE if not within(key, ["train"])), "facts", "sweep")
+WITHOUT_EFFECT = (*(key for key in RESUMABLE if not within(key, ["train", "data"])), "facts", "sweep")
 """What cannot change what is trained, and sections that are no choice of the user's."""
 
 TARGET = "._target_"

@@ -64,6 +64,8 @@ def test_what_is_refused_is_refused_before_as_well(gantrain: Command) -> None:
         (("latest", "doctor.ignore=[GD999]"), "doctor.ignore=[GD999]: no such rule"),
         (("latest", "doctor.params.GD201.vriety=1"), "doctor.params.GD201.vriety: no such parameter"),
         (("--preflight", "optim=adam"), "optim"),
+        (("--preflight", "--deep"), "--deep: looks at networks that are trained"),
+        (("latest", "--config-dir", "."), "--config-dir: is for --preflight"),
         (("--preflight", "doctor.params.GD201.variety_warn=much"), "must be a number, got 'much'"),
     ],
 )
@@ -122,6 +124,19 @@ def test_what_training_warns_of_is_told_before(gantrain: Command) -> None:
         told = gantrain(*command, *overrides)
         assert "a batch of 64 out of 300 images leaves fewer than 10 updates an epoch" in told.err
         assert "train.batch_size=30" in told.err
+
+
+def test_an_option_without_effect_is_told_before(gantrain: Command) -> None:
+    told = gantrain("doctor", "--preflight", "model=mlp", "upsample=transpose", *SMALL)
+    assert told.code == 0, told.err
+    assert "warning: upsample: has no effect: these networks do not take it" in told.err
+
+
+def test_a_run_that_is_planned_is_looked_at_where_one_says(gantrain: Command) -> None:
+    refused = gantrain("doctor", "--preflight", *SMALL, "--device", "abacus")
+    assert refused.code == 2
+    assert "runtime.device: no such device: 'abacus'" in refused.err
+    assert gantrain("doctor", "--preflight", *SMALL, "--device", "cpu").code == 0
 
 
 def test_other_pictures_than_the_run_had_are_refused(gantrain: Command) -> None:

@@ -161,6 +161,13 @@ def test_unlabelled_colour_pictures(gantrain: Command) -> None:
     assert len(files.read_rows(run / files.EVALUATIONS)) == 2
 
 
+def test_of_the_settings_of_a_run_it_takes_one(gantrain: Command) -> None:
+    train(gantrain)
+    outcome = gantrain("evaluate", "run", "train.steps=3")
+    assert outcome.code == 2
+    assert "train.steps=3: is not taken here\n  data.root=DIR is" in outcome.err
+
+
 def test_a_folder_that_is_not_there(gantrain: Command) -> None:
     train(gantrain)
     outcome = gantrain("evaluate", "run", "--images", "nowhere")

@@ -122,8 +122,28 @@ def test_a_module_of_the_users_own_is_not_replaced(gantrain: Command, run: Path,
     Path("mine.py").write_text("TEN_YEARS = 'of work'\n")
     told = gantrain("export", "run", "--format", "safetensors", "--out", out)
     assert told.code == 2
-    assert "--out: mine.py is there, and not an export's" in told.err
+    assert "--out: mine.py is " in told.err
     assert Path("mine.py").read_text() == "TEN_YEARS = 'of work'\n"
+
+
+def test_weights_are_not_written_where_their_code_goes(gantrain: Command, run: Path) -> None:
+    told = gantrain("export", "run", "--format", "safetensors", "--out", "new.py")
+    assert told.code == 2
+    assert "--out: new.py is for the weights" in told.err
+    assert "--out generator.safetensors" in told.err
+    assert not Path("new.py").exists()
+
+
+@pytest.mark.parametrize("name", ["mine.safetensors", 'my """weights".safetensors'])
+def test_the_code_names_the_file_its_weights_are_in(gantrain: Command, run: Path, name: str) -> None:
+    """What its head says, run as it stands."""
+    pytest.importorskip("safetensors")
+    assert gantrain("export", "run", "--format", "safetensors", "--out", name).code == 0
+    code = Path(name).with_suffix(".py").read_text()
+    written: dict[str, object] = {}
+    exec(code, written)
+    exec("\n".join(line.strip() for line in code.splitlines()[2:4]), written)
+    assert written["images"].shape == (16, 1, 32, 32)  # type: ignore[attr-defined]
 
 
 def test_what_was_exported_before_stays_until_there_is_better(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -9,12 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from small import TINY, Command
 
 from gantrain import checkpoint, files
@@ -183,6 +185,44 @@ def test_resuming_from_an_older_checkpoint_sets_the_later_ones_aside(
     assert (grids / "superseded" / "2" / "00000006.png").is_file()
 
 
+@pytest.mark.parametrize("moves", range(10))
+def test_setting_aside_that_was_cut_short_is_finished(
+    moves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three checkpoints and four grids, and two folders that get their numbers, after so many moves."""
+    checkpoints, samples = tmp_path / files.CHECKPOINTS, tmp_path / files.SAMPLES
+    for folder, steps, ending in ((checkpoints, (2, 4, 6, 8), "pt"), (samples, (2, 4, 5, 6, 8), "png")):
+        folder.mkdir()
+        for step in steps:
+            (folder / f"{step:08d}.{ending}").touch()
+    left = iter(range(moves))
+    with monkeypatch.context() as cut:
+        for way in ("replace", "rename"):
+            cut.setattr(Path, way, dying_without(left, getattr(Path, way)))
+        with contextlib.suppress(KeyboardInterrupt):
+            checkpoint.set_aside_after(tmp_path, 2)
+    later = [int(path.stem) for path in files.numbered(checkpoints, "pt")]
+    assert later == [2, 4, 6, 8][: len(later)], "what is left is a run that ended sooner"
+    assert len(later) == 4 or not [path for path in files.numbered(samples, "png") if int(path.stem) > 2]
+    checkpoint.set_aside_after(tmp_path, 2)
+    for folder, steps in ((checkpoints, [4, 6, 8]), (samples, [4, 5, 6, 8])):
+        ending = "pt" if folder is checkpoints else "png"
+        assert [int(path.stem) for path in files.numbered(folder, ending)] == [2]
+        found = sorted((folder / files.SUPERSEDED).glob(f"[0-9]/*.{ending}"))
+        assert [int(path.stem) for path in found] == steps
+        assert len({path.parent for path in found}) == 1, "together"
+        assert not list((folder / files.SUPERSEDED).glob("[!0-9]*"))
+
+
+def dying_without(left: Iterator[int], move: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+    def moved(path: Path, target: Path) -> Path:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return move(path, target)
+
+    return moved
+
+
 def test_what_was_set_aside_is_drawn_from_and_not_gone_on_from(gantrain: Command) -> None:
     assert gantrain(*TINY, "train.steps=4", "checkpoint.every=2", "hydra.run.dir=run").code == 0
     assert gantrain("resume", "run/checkpoints/00000002.pt", "train.steps=3").code == 0
@@ -226,6 +266,45 @@ def test_a_threshold_that_nobody_had_set_may_be_set(gantrain: Command) -> None:
     assert gantrain("resume", "run", "train.steps=3", "doctor.params.GD201.variety_warn=1").code == 0
     assert saved_config(Path("run"))[0].doctor.params == {"GD201": {"variety_warn": 1.0}}
     assert gantrain("resume", "run", "train.steps=4").code == 0
+
+
+def test_pictures_that_were_moved_are_found_again(gantrain: Command, tmp_path: Path) -> None:
+    """By what each command says; a resume keeps the new place, and computes as if nothing had been moved."""
+    for number in range(48):
+        place = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((16, 16), 40 + number).save(place)
+    options = (*TINY, "data=folder", "data.root=photos", "data.image_size=16")
+    assert gantrain(*options, "train.steps=4", "hydra.run.dir=whole").code == 0
+    assert gantrain(*options, "train.steps=2", "hydra.run.dir=run").code == 0
+    (tmp_path / "photos").rename(tmp_path / "new place")
+    for command in ("resume", "evaluate", "doctor"):
+        refused = gantrain(command, "run")
+        assert refused.code == 2
+        assert "data.root: there is no folder photos\n" in refused.err
+        assert f"if they were moved: gantrain {command} run data.root=DIR" in refused.err
+    for command in ("evaluate", "doctor"):
+        told = gantrain(command, "run", "data.root=new place")
+        assert told.code == 0, told.err
+    assert gantrain("resume", "run", "data.root=new place", "train.steps=4").code == 0
+    assert_same_state(tmp_path / "run", tmp_path / "whole")
+    assert gantrain("evaluate", "run").code == 0
+    done = gantrain("resume", "whole", "data.root=new place")
+    assert "already finished" in done.out
+    assert gantrain("evaluate", "whole").code == 0, "kept, though nothing was left to train"
+    next((tmp_path / "new place").rglob("*.png")).unlink()
+    (tmp_path / "new place").rename(tmp_path / "other")
+    refused = gantrain("resume", "run", "data.root=other", "train.steps=6")
+    assert refused.code == 2
+    assert "holds a run with other data: held_out 12 -> 11" in refused.err
+
+
+def test_where_there_are_no_files_of_pictures_none_can_have_moved(gantrain: Command) -> None:
+    assert gantrain(*TINY, "train.steps=2", "hydra.run.dir=run").code == 0
+    for command in ("resume", "evaluate", "doctor"):
+        refused = gantrain(command, "run", "data.root=photos")
+        assert refused.code == 2
+        assert "data.root: no such option" in refused.err
 
 
 def test_findings_after_the_checkpoint_are_told_once(gantrain: Command) -> None:

@@ -91,6 +91,12 @@ def test_precision_changes_what_is_trained(tmp_path: Path) -> None:
     assert differing(sweep(tmp_path, *runs)) == ("runtime.precision",)
 
 
+def test_runs_of_two_folders_of_pictures_differ(tmp_path: Path) -> None:
+    """Though a resume may change where pictures lie."""
+    runs = ({"overrides": [f"data.root={r}"], "config": {"data": {"root": r}}} for r in ("cats", "dogs"))
+    assert differing(sweep(tmp_path, *runs)) == ("data.root",)
+
+
 def test_one_value_typed_in_two_ways_is_one(tmp_path: Path) -> None:
     """A job that was refused has left what was typed, and no configuration."""
     refused = {"overrides": ["penalty=wgan_gp", "optim.lr_d=1e-4"], "status": "failed", "fd": []}
