@@ -63,7 +63,10 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            partial.replace(path)
+                if sys.platform != "win32":
+                    partial.replace(path)  # while it is held
+            if sys.platform == "win32":  # which renames nothing that is open
+                partial.replace(path)
         except BaseException as error:  # a full disk, mostly: the unfinished file would take up what is left
             with suppress(OSError):
                 partial.unlink()

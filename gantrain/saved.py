@@ -125,7 +125,8 @@ def pictures_of(name: str, command: str) -> Iterator[None]:
         if error.key != ROOT:
             raise
         moved = f"if they were moved: {typed('gantrain', command, name)} {ROOT}=DIR"
-        raise GantrainError(error.key, error.reason, f"{error.remedy}; {moved}") from error
+        after = " " if error.remedy.endswith("?") else "; "
+        raise GantrainError(error.key, error.reason, f"{error.remedy}{after}{moved}") from error
 
 
 def move_pictures(cfg: DictConfig, setting: str) -> None:

@@ -71,6 +71,19 @@ def test_a_path_that_cannot_be_written_is_named_as_one_knows_it(tmp_path: Path) 
     assert failed.value.filename == str(tmp_path / "file" / "report.md")
 
 
+def test_a_file_is_held_until_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process that begins at the last moment takes nothing for a leftover."""
+    replace = Path.replace
+
+    def amidst(partial: Path, target: Path) -> Path:
+        files._remove_leftovers.__wrapped__(tmp_path)
+        return replace(partial, target)
+
+    monkeypatch.setattr(Path, "replace", amidst)
+    files.write_atomically(tmp_path / "report.md", "text")
+    assert (tmp_path / "report.md").read_text() == "text"
+
+
 KILLED_AMIDST = """
 import os, sys
 from pathlib import Path
