@@ -46,7 +46,7 @@ def _train() -> None:
     @hydra_main(version_base="1.3", config_path=config_dir(), config_name=CONFIG_NAME)
     def job(cfg: DictConfig) -> float | None:
         try:
-            return _train_once(cfg)
+            return sweeps.in_turn(lambda: _train_once(cfg), HydraConfig.get().launcher)
         except Exception as error:
             _forget_frames(error)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -58,9 +58,13 @@ def _train() -> None:
     sys.argv[1:] = opened(sys.argv[1:])
     try:
         job()
+        if one := sweeps.stop_of_all():
+            raise one
     except Interrupted as one:
         raise sweeps.stopped(one) from None
     except ValueError as error:  # a search of which no trial went well has nothing to call the best
+        if stop := sweeps.stop_of_all():
+            raise sweeps.stopped(stop) from None
         raise (trials or [error])[0] from None
     finally:
         for told in sweeps.conclude():

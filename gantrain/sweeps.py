@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from gantrain import files
-from gantrain.console import typed
-from gantrain.errors import GantrainError, Interrupted
+from gantrain.console import aside, typed
+from gantrain.errors import INTERRUPTED, GantrainError, Interrupted
 
 _begun: list[Path] = []  # the sweep of this process: Hydra tells callbacks where it is, and nobody else
 
@@ -22,6 +24,46 @@ class Notice(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         _begun.append(Path(config.hydra.sweep.dir))
+        if _is_joblibs(config.hydra.launcher):
+            signal.signal(signal.SIGINT, _wait_for_the_jobs)
+
+
+# ---- Stopped by Ctrl-C -----------------------------------------------------------------------------------
+
+_stopped: list[int] = []  # by which signals: the sweep, or, in a worker of joblib's, the job that was there
+
+
+def _is_joblibs(launcher: DictConfig) -> bool:
+    return "joblib" in str(launcher.get("_target_"))
+
+
+def _wait_for_the_jobs(number: int, frame: FrameType | None) -> None:
+    """joblib kills its workers when its own process is interrupted. The signal has reached them as well, and
+    they save; a second one stops at once.
+    """
+    _stopped.append(number)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def in_turn(job: Callable[[], float | None], launcher: DictConfig) -> float | None:
+    """Runs a job. In a worker of joblib's none begins after one that was stopped, and what stopped it is not
+    raised: joblib would kill the other workers, which are saving.
+    """
+    if _begun or not _is_joblibs(launcher):
+        return job()
+    if _stopped:
+        return None
+    try:
+        return job()
+    except KeyboardInterrupt as stop:
+        _stopped.append(signal.SIGINT)
+        aside(str(stop) or "interrupted")
+        return None
+
+
+def stop_of_all() -> Interrupted | None:
+    """If the signal came while joblib's workers trained; they have ended by now."""
+    return Interrupted("stopped", INTERRUPTED) if _stopped else None
 
 
 def stopped(job: Interrupted) -> Interrupted:
@@ -34,6 +76,9 @@ def stopped(job: Interrupted) -> Interrupted:
 
 def conclude() -> Iterator[str]:
     """Of the sweep that ended, however it ended: writes its compare.html, gives the ranked table to print."""
+    _stopped.clear()
+    if signal.getsignal(signal.SIGINT) is _wait_for_the_jobs:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     while _begun:
         sweep = _begun.pop()
         if not sweep.is_dir():

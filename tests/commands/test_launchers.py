@@ -15,7 +15,7 @@ import pytest
 import yaml
 from small import Command
 
-from gantrain import files
+from gantrain import checkpoint, files
 
 Process = Callable[..., subprocess.Popen[str]]
 
@@ -39,6 +39,35 @@ def test_joblib_trains_several_at_a_time(gantrain: Command) -> None:
         "cores are shared, not fought over"
     )
     assert Path("sweep", files.COMPARISON).is_file()
+
+
+def test_a_sweep_by_joblib_that_is_interrupted_saves_all_of_its_jobs(
+    process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C reaches the workers and the process that waits for them at once."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    monkeypatch.chdir(tmp_path)
+    parallel = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1,2", *QUICK)
+    parallel = (*parallel, "train.steps=3000", "metrics.every=0", "tracking.samples_every=10")
+    running = process(*parallel)
+    drawn = [Path("sweep", run, files.SAMPLES, "00000010.png") for run in "01"]
+    deadline = time.monotonic() + 120
+    while not all(path.exists() for path in drawn):
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    together = psutil.Process(running.pid)
+    for one in (together, *together.children(recursive=True)):
+        one.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=120)
+    assert running.returncode == 130, told
+    assert "all of the sweep: the same command with hydra.sweep.dir=sweep" in told
+    for run in "01":
+        assert summary(run)["status"] == "interrupted"
+        saved = checkpoint.newest(Path("sweep", run))
+        assert saved is not None
+        assert int(saved.stem) == summary(run)["step"] > 0
+    assert not list(Path("sweep", "2").glob("*")), "no other job was begun"
 
 
 def test_a_search_minimises_what_a_run_gives(gantrain: Command) -> None:
