@@ -199,9 +199,12 @@ class Comparison:
                 return f"{_quoted(first)} {'is best' if self.through else leads} {on}."
             rest = len(close) - 1
             more = f" and {rest} other choice{'s' if rest > 1 else ''}" if rest else ""
+            behind = (
+                "" if close[0] is others[0] else f", clearly before {_quoted(others[0])} ({_told(others[0])})"
+            )
             against = f"against {_quoted(close[0])} ({_told(close[0])}){more}"
             more_seeds = f"without more seeds, such as seed={self._unused_seeds}"
-            return f"{_quoted(first)} {leads} {on}; {against} it is too close to call {more_seeds}."
+            return f"{_quoted(first)} {leads} {on}{behind}; {against} it is too close to call {more_seeds}."
         next_one = f"next is {_with_number(others[0])} (more seeds would tell how much of it is chance)"
         return f"{_quoted(first)} {leads} {on}; {next_one}."
 

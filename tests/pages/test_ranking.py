@@ -236,6 +236,14 @@ def test_all_that_are_too_close_are_counted(tmp_path: Path) -> None:
     assert "(0.25 ± 0.14 over 2 seeds) and 1 other choice it is too close to call" in told
 
 
+def test_a_runner_up_that_is_clearly_behind_is_named(tmp_path: Path) -> None:
+    """Not only the one further off that scatters so much that nothing can be said of it."""
+    runs = (*seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26), *seeds(WGAN, 0.1, 0.9))
+    told = compared(tmp_path, *runs).verdict
+    assert "`loss=hinge` leads on fd_rand" in told
+    assert ", clearly before `loss=bce` (0.255 ± 0.0071 over 2 seeds); against `loss=wgan`" in told
+
+
 def test_best_means_better_than_every_other(tmp_path: Path) -> None:
     """The second is far behind and steady, the third is anywhere."""
     runs = (*seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26), *seeds(WGAN, 0.1, 0.9))
