@@ -38,11 +38,12 @@ def _is_joblibs(launcher: DictConfig) -> bool:
 
 
 def _wait_for_the_jobs(number: int, frame: FrameType | None) -> None:
-    """joblib kills its workers when its own process is interrupted. The signal has reached them as well, and
-    they save; a second one stops at once.
+    """joblib kills its workers when its own process is interrupted. Ctrl-C has reached them as well, and they
+    save; a second one stops at once.
     """
     _stopped.append(number)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    aside("waiting for the jobs that train; once more to stop at once")
 
 
 def in_turn(job: Callable[[], float | None], launcher: DictConfig) -> float | None:
