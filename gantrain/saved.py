@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -15,13 +15,16 @@ from yaml import YAMLError
 
 from gantrain import files
 from gantrain.build import DataFacts
-from gantrain.config import SECTIONS
+from gantrain.config import SECTIONS, Config
 from gantrain.console import typed, written
 from gantrain.errors import GantrainError
 from gantrain.keys import OPEN, RESUMABLE, ROOT, flatten, key_of, unknown_key, within
 from gantrain.sections import AUTO, DECIDED
 
 FACTS = "facts"  # of the data, in config.yaml beside what was composed
+USUAL = flatten({name: asdict(getattr(Config(), name)) for name in SECTIONS})
+"""key -> what it is unless somebody sets it, of the typed sections."""
+
 OURS = {files.CONFIG: FACTS, files.SUMMARY: "diverged"}  # file -> a key that every run's has
 OF_A_RUN = (files.METRICS, files.SIGNALS, files.FINDINGS, files.EVALUATIONS, files.REPORT, files.PAGE)
 
@@ -90,6 +93,21 @@ def with_decisions_of(cfg: DictConfig, run: Path) -> DictConfig:
     before, kept = saved_config(run)[0].runtime, cfg.copy()
     kept.runtime.update({key: before[key] for key in DECIDED if kept.runtime[key] == AUTO})
     return kept
+
+
+def kept_settings(cfg: DictConfig, run: Path, typed: Collection[str]) -> dict[str, Any]:
+    """What the run in this directory was given, of what a resume may change: key -> value, where nothing was
+    typed for it now and `cfg` has gantrain's own value. Starting again is going on, not starting over.
+    """
+    before = saved_config(run)[0]
+    usual = {key: value for key, value in USUAL.items() if within(key, RESUMABLE)}
+    return {
+        key: kept
+        for key, value in usual.items()
+        if not any(within(key, [other]) or within(other, [key]) for other in typed)
+        and OmegaConf.select(cfg, key) == value
+        and (kept := OmegaConf.select(before, key)) != value
+    }
 
 
 def refuse_what_is_not_ours(directory: Path) -> None:

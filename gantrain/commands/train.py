@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +14,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from gantrain import __version__, build, checkpoint, checks, files, pictures, runtime, saved
 from gantrain.checkpoint import Checkpoints
+from gantrain.commands.briefing import introduce, parameter_count, say_diagnosis, say_goodbye
 from gantrain.compose import Asked, extended
 from gantrain.config import refuse, warnings
-from gantrain.console import log, speaking, tell
+from gantrain.console import log, speaking
 from gantrain.data.store import ImageSet
 from gantrain.doctor.attend import SHORTEST_JUDGED, Doctor
 from gantrain.doctor.eyes import Eyes
-from gantrain.doctor.report import Diagnosis, in_brief, in_full
 from gantrain.errors import NonFiniteError
-from gantrain.keys import key_of
+from gantrain.keys import key_of, within
 from gantrain.metrics.kinds import badness
 from gantrain.pages.writing import write_report
 from gantrain.process import Stop, alone_in, graceful_stop, prepare_process, recording_failure
@@ -31,7 +31,6 @@ from gantrain.sections import DECIDED
 from gantrain.tracking import FixedNoise, SummaryKeeper, Tracker
 from gantrain.train.loop import Game, Observer, run
 from gantrain.train.state import TrainingState
-from gantrain.train.step import Players
 
 SAMPLED_FROM = 1  # seed of the latents of all grids, whatever the run's own: runs can be held side by side
 
@@ -73,9 +72,21 @@ def train(
             start_from = start or checkpoint.newest(directory)
             if start_from is not None:
                 cfg = saved.with_decisions_of(cfg, directory)
+                if asked is not None:
+                    told = keep_settings(cfg, directory, asked)
                 saved.refuse_other_settings(cfg, directory)
             train_in(cfg, directory, facts, start_from, told)
     return how_bad(directory)
+
+
+def keep_settings(cfg: DictConfig, directory: Path, asked: Asked) -> dict[str, Any]:
+    """Gives `cfg` the run's own settings where none were typed; what summary.json is to say was typed."""
+    kept = saved.kept_settings(cfg, directory, asked.keys)
+    for key, value in kept.items():
+        OmegaConf.update(cfg, key, value)
+    before = files.read_summary(directory).get("overrides", ())
+    again = [override for override in before if within(key_of(override), kept)]
+    return asked.plain() | {"overrides": extended(again, asked.overrides)}
 
 
 def train_in(
@@ -94,10 +105,12 @@ def train_in(
         saved.refuse_other_data(data, directory)
         checkpoint.restore(state, checkpoint.load(start_from), start_from)
         if done := already_done(cfg, state):
-            log.info("already finished: %s", done)
-            if start_from == checkpoint.newest(directory):
-                settle(directory, state)
-            return
+            is_whole = start_from == checkpoint.newest(directory)
+            if not is_whole or was_over(directory, state):
+                log.info("already finished: %s", done)
+                return
+            log.info("ends here: %s", done)
+            cfg.train.steps = max(cfg.train.steps, state.step)
         checkpoint.set_aside_after(directory, state.step)
         (directory / files.REPORT).unlink(missing_ok=True)  # it told of the shorter run
     files.drop_rows_after(directory, state.step)
@@ -134,12 +147,15 @@ def already_done(cfg: DictConfig, state: TrainingState) -> str | None:
     return None
 
 
-def settle(directory: Path, state: TrainingState) -> None:
-    """A run that was stopped after its last checkpoint, amidst its closing words, is finished."""
-    over = already_done(saved.saved_config(directory)[0], state)  # not only by the fewer steps of this resume
+def was_over(directory: Path, state: TrainingState) -> bool:
+    """Whether the run was to end at `state`, not only by the fewer steps that it is asked for now; if it was
+    stopped amidst its closing words, it is finished.
+    """
+    over = already_done(saved.saved_config(directory)[0], state) is not None
     if over and files.read_summary(directory).get("status") != "finished":
         files.update_summary(directory, status="finished", step=state.step, error=None, diverged=False)
         write_report(directory)
+    return over
 
 
 @dataclass(frozen=True)
@@ -239,48 +255,6 @@ def play(
         who.tracker.close()
 
 
-def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[str, Any]) -> None:
-    """Says what is about to happen, before time is spent on it; told: as summary.json has it."""
-    chosen = f"choices: {', '.join(f'{key}={value}' for key, value in choices(cfg, told).items())}"
-    steps, batch, per_epoch = cfg.train.steps, cfg.train.batch_size, images.train_count / cfg.train.batch_size
-    length = (
-        f"{steps} steps of {batch} images, {per_epoch:.1f} updates an epoch, {steps / per_epoch:.1f} epochs"
-    )
-    players = [described(name, nets[name]) for name in ("generator", "discriminator")]
-    data = images.describe()
-    tell("\n".join([*data, *players, chosen, length]), brief=f"{data[0]}\n{chosen}", once=True)
-
-
-def described(name: str, network: torch.nn.Module) -> str:
-    kinds = torch.nn.modules.conv._ConvNd | torch.nn.Linear
-    layers = sum(isinstance(module, kinds) for module in network.modules())
-    family = type(network).__module__.rsplit(".", 1)[-1]
-    return f"{name}: {family}, {layers} layers, {parameter_count(network):,} parameters"
-
-
-def choices(cfg: DictConfig, told: Mapping[str, Any]) -> dict[str, Any]:
-    """What was composed, as a person would type it: options by name, a class that was named by its own."""
-    typed = {key_of(override) for override in told.get("overrides") or ()}
-
-    def named(group: str) -> str:
-        option = (told.get("choices") or {}).get(group)
-        target = f"{group}._target_" in typed or option is None
-        return str(cfg[group]["_target_"]).rsplit(".", 1)[-1] if target else str(option)
-
-    return {
-        "loss": named("loss"),
-        "penalty": named("penalty"),
-        "optim": f"{named('optim')} lr_d {cfg.optim.lr_d:g} lr_g {cfg.optim.lr_g:g}",
-        "schedule": named("schedule"),
-        "upsample": cfg.upsample.mode,
-        "downsample": cfg.downsample.mode,
-        "padding": cfg.padding.mode + (" with stem" if cfg.padding.stem else ""),
-        "latent": f"{named('latent')} {cfg.latent.get('dim', '')}".strip(),
-        "condition": cfg.condition.kind,
-        "seed": cfg.seed,
-    }
-
-
 def resumed(directory: Path, added: Sequence[str]) -> dict[str, Any]:
     """What summary.json says of the command line after a resume: the command that does all in one."""
     typed = files.read_summary(directory).get("overrides")
@@ -290,10 +264,6 @@ def resumed(directory: Path, added: Sequence[str]) -> dict[str, Any]:
 def how_bad(directory: Path) -> float | None:
     best = files.read_summary(directory).get("best")
     return None if best is None else badness(best["metric"], best["value"])
-
-
-def parameter_count(network: torch.nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())
 
 
 def opening_summary(cfg: DictConfig, state: TrainingState) -> dict[str, Any]:
@@ -318,27 +288,3 @@ def opening_summary(cfg: DictConfig, state: TrainingState) -> dict[str, Any]:
         "error": None,
         "diverged": False,
     }
-
-
-def say_diagnosis(diagnosis: Diagnosis) -> None:
-    tell(in_full(diagnosis), brief=in_brief(diagnosis))
-
-
-def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
-    shown = files.from_here(directory)
-    grids = files.numbered(directory / files.SAMPLES, "png")
-    over = [f"finished: {state.step} steps in {state.seconds:.0f} s, everything is in {shown}"]
-    if cfg.metrics.every > state.step:
-        often = max(1, state.step // 4)
-        over.append(
-            f"quality: not measured (metrics.every={cfg.metrics.every}); next time: metrics.every={often}"
-        )
-        over.append(f"         now: gantrain evaluate {shown}")
-    where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
-    where += [
-        f"report: {files.from_here(directory / files.PAGE)}",
-        f"next: gantrain sample {shown} -n 64",
-        f"      gantrain resume {shown} train.steps={2 * state.step}",
-        f"      tensorboard --logdir {shown}",
-    ]
-    tell("\n".join(over + where), brief="\n".join(over))

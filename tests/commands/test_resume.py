@@ -145,6 +145,44 @@ def test_starting_again_in_the_directory_of_a_run_resumes_it(gantrain: Command, 
     assert "loss._target_" in refused.err
 
 
+KEPT = (
+    *("tracking.every=2", "doctor.enabled=false", "metrics.every=0"),
+    "+doctor.params.GD201.variety_warn=1",
+)
+
+
+def test_started_again_it_keeps_what_it_was_given(gantrain: Command) -> None:
+    """Of what a resume may change: 2 steps are not extended to the usual 1600 because nobody said 2 again."""
+    same, given = (*TINY[:2], "loss=hinge", "hydra.run.dir=run"), (*TINY[2:], "train.steps=2")
+    assert gantrain(*same, *given, "+doctor.params.GD201.variety_warn=1").code == 0
+    again = gantrain(*same)
+    assert again.code == 0, again.err
+    assert "already finished: 2 steps are done, and train.steps is 2; more with train.steps=4" in again.out
+    more = gantrain(*same, "train.steps=3", "tracking.samples=9")
+    assert more.code == 0, more.err
+    cfg, _ = saved_config(Path("run"))
+    assert (cfg.train.steps, cfg.tracking.samples, cfg.tracking.every) == (3, 9, 2)
+    assert (cfg.doctor.enabled, cfg.metrics.every) == (False, 0)
+    assert cfg.doctor.params == {"GD201": {"variety_warn": 1.0}}
+    typed = files.read_summary(Path("run"))["overrides"]
+    assert set(typed) == {*same[:-1], *KEPT, "train.steps=3", "tracking.samples=9"}
+
+
+def test_a_run_that_is_asked_for_fewer_steps_than_it_has_ends(gantrain: Command) -> None:
+    """What was killed on its way to 400 is told to be finished, and its page says so."""
+    same = (*TINY, "hydra.run.dir=run")
+    assert gantrain(*same, "train.steps=4").code == 0
+    config = Path("run", files.CONFIG)
+    config.write_text(config.read_text().replace("steps: 4\n", "steps: 400\n"))
+    files.update_summary(Path("run"), status="running")
+    ended = gantrain(*same, "train.steps=3")
+    assert ended.code == 0, ended.err
+    assert "ends here: 4 steps are done, and train.steps is 3" in ended.out
+    assert files.read_summary(Path("run"))["status"] == "finished"
+    assert saved_config(Path("run"))[0].train.steps == 4
+    assert "of 400" not in Path("run", files.PAGE).read_text()
+
+
 def test_a_finished_run_says_so(gantrain: Command) -> None:
     assert gantrain(*TINY, "train.steps=2").code == 0
     again = gantrain("resume", "latest")

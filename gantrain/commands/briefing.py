@@ -1,0 +1,88 @@
+"""What a training says: before its first step, so that no time is spent unawares, and after its last one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from gantrain import files
+from gantrain.console import tell
+from gantrain.data.store import ImageSet
+from gantrain.doctor.report import Diagnosis, in_brief, in_full
+from gantrain.keys import key_of
+from gantrain.train.state import TrainingState
+from gantrain.train.step import Players
+
+
+def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[str, Any]) -> None:
+    """Says what is about to happen, before time is spent on it; told: as summary.json has it."""
+    chosen = f"choices: {', '.join(f'{key}={value}' for key, value in choices(cfg, told).items())}"
+    steps, batch, per_epoch = cfg.train.steps, cfg.train.batch_size, images.train_count / cfg.train.batch_size
+    length = (
+        f"{steps} steps of {batch} images, {per_epoch:.1f} updates an epoch, {steps / per_epoch:.1f} epochs"
+    )
+    players = [described(name, nets[name]) for name in ("generator", "discriminator")]
+    data = images.describe()
+    tell("\n".join([*data, *players, chosen, length]), brief=f"{data[0]}\n{chosen}", once=True)
+
+
+def described(name: str, network: torch.nn.Module) -> str:
+    kinds = torch.nn.modules.conv._ConvNd | torch.nn.Linear
+    layers = sum(isinstance(module, kinds) for module in network.modules())
+    family = type(network).__module__.rsplit(".", 1)[-1]
+    return f"{name}: {family}, {layers} layers, {parameter_count(network):,} parameters"
+
+
+def choices(cfg: DictConfig, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What was composed, as a person would type it: options by name, a class that was named by its own."""
+    typed = {key_of(override) for override in told.get("overrides") or ()}
+
+    def named(group: str) -> str:
+        option = (told.get("choices") or {}).get(group)
+        target = f"{group}._target_" in typed or option is None
+        return str(cfg[group]["_target_"]).rsplit(".", 1)[-1] if target else str(option)
+
+    return {
+        "loss": named("loss"),
+        "penalty": named("penalty"),
+        "optim": f"{named('optim')} lr_d {cfg.optim.lr_d:g} lr_g {cfg.optim.lr_g:g}",
+        "schedule": named("schedule"),
+        "upsample": cfg.upsample.mode,
+        "downsample": cfg.downsample.mode,
+        "padding": cfg.padding.mode + (" with stem" if cfg.padding.stem else ""),
+        "latent": f"{named('latent')} {cfg.latent.get('dim', '')}".strip(),
+        "condition": cfg.condition.kind,
+        "seed": cfg.seed,
+    }
+
+
+def parameter_count(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def say_diagnosis(diagnosis: Diagnosis) -> None:
+    tell(in_full(diagnosis), brief=in_brief(diagnosis))
+
+
+def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
+    shown = files.from_here(directory)
+    grids = files.numbered(directory / files.SAMPLES, "png")
+    over = [f"finished: {state.step} steps in {state.seconds:.0f} s, everything is in {shown}"]
+    if cfg.metrics.every > state.step:
+        often = max(1, state.step // 4)
+        over.append(
+            f"quality: not measured (metrics.every={cfg.metrics.every}); next time: metrics.every={often}"
+        )
+        over.append(f"         now: gantrain evaluate {shown}")
+    where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
+    where += [
+        f"report: {files.from_here(directory / files.PAGE)}",
+        f"next: gantrain sample {shown} -n 64",
+        f"      gantrain resume {shown} train.steps={2 * state.step}",
+        f"      tensorboard --logdir {shown}",
+    ]
+    tell("\n".join(over + where), brief="\n".join(over))
