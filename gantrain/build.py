@@ -10,7 +10,7 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from gantrain import runtime, signatures
 from gantrain.data.sampler import Sampler
@@ -37,6 +37,7 @@ METHODS = {
     "schedule": ("phases", "start", "review_every"),
     "optim": ("step", "zero_grad", "param_groups"),
 }
+KNOWN_BY, DECODED_ALIKE = 16, 1.5  # pictures, and values out of 255
 ENOUGH_HELD_OUT = 1000  # real pictures to judge by
 GIVEN_TO_OPTIMISERS = ("params", "lr")
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)  # with a fused kernel on every device
@@ -52,6 +53,10 @@ class DataFacts:
     count: int  # to train on
     held_out: int = 0  # kept apart to judge by
     class_names: tuple[str, ...] = ()
+    brightness: tuple[float, ...] = ()
+    """Mean value (0..255) of some of the pictures, by which others of their kind are known; of runs that
+    earlier versions began it is not known.
+    """
 
     @classmethod
     def of(cls, images: ImageSet) -> DataFacts:
@@ -62,7 +67,19 @@ class DataFacts:
             images.train_count,
             images.held_out_count,
             images.class_names,
+            _brightness(images.images),
         )
+
+    def of_other_pictures(self, other: DataFacts) -> bool:
+        """Whether it is known that they are not the same; another decoder may make a few values others."""
+        pairs = zip(self.brightness, other.brightness, strict=False)
+        return any(abs(one - another) > DECODED_ALIKE for one, another in pairs)
+
+
+def _brightness(pictures: Tensor) -> tuple[float, ...]:
+    last = len(pictures) - 1
+    rows = sorted({last * number // (KNOWN_BY - 1) for number in range(KNOWN_BY)})
+    return tuple(round(float(pictures[row].float().mean()), 2) for row in rows)
 
 
 def given_facts(cfg: DictConfig, data: DataFacts | None = None) -> dict[str, int]:

@@ -37,7 +37,8 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
 
 def recorded(cfg: DictConfig, data: DataFacts) -> dict[str, Any]:
     """What config.yaml and the checkpoints hold."""
-    return plain(cfg) | {FACTS: asdict(data) | {"class_names": list(data.class_names)}}
+    facts = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(data).items()}
+    return plain(cfg) | {FACTS: facts}
 
 
 def saved_config(run: Path) -> tuple[DictConfig, DataFacts]:
@@ -55,7 +56,10 @@ def saved_config(run: Path) -> tuple[DictConfig, DataFacts]:
         ):
             reason = f"was written by an earlier version of gantrain: no {missing[0]}"
             raise GantrainError(str(run / files.CONFIG), reason, "sample and resume it with that version")
-        return OmegaConf.create(saved), DataFacts(**facts | {"class_names": tuple(facts["class_names"])})
+        known: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()
+        }
+        return OmegaConf.create(saved), DataFacts(**known)
     except GantrainError:
         raise
     except FileNotFoundError as error:
@@ -171,7 +175,13 @@ def refuse_other_settings(cfg: DictConfig, run: Path) -> None:
 
 def refuse_other_data(data: DataFacts, run: Path) -> None:
     """Refuses to go on with data that are not what they were: the order of the images would be another."""
-    _refuse(run, "data", asdict(saved_config(run)[1]), asdict(data), ())
+    before = saved_config(run)[1]
+    _refuse(run, "data", asdict(before), asdict(data), ("brightness",))
+    if before.of_other_pictures(data):
+        reason = "holds a run with other data: as many pictures, but not the same"
+        raise GantrainError(
+            str(run), reason, "name its own pictures, or start a new run in another directory"
+        )
 
 
 def _refuse(run: Path, what: str, before: dict[str, Any], now: dict[str, Any], free: tuple[str, ...]) -> None:

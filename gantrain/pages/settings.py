@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gantrain.console import written
-from gantrain.keys import GROUPS, RESUMABLE, within
+from gantrain.keys import GROUPS, RESUMABLE, ROOT, within
 from gantrain.pages.records import Record
 
 SEED = "seed"  # runs that differ by it alone are one choice, tried several times
@@ -117,4 +117,11 @@ def _follows(records: Sequence[Record], key: str) -> bool:
 
 
 def _varies(records: Sequence[Record], key: str) -> bool:
+    if key == ROOT and len({_pictures_of(record) for record in records}) == 1:
+        return False  # they were only moved
     return len({value_of(record, key) for record in records}) > 1
+
+
+def _pictures_of(record: Record) -> str:
+    """By what a run knows its pictures, wherever they lie."""
+    return str(record.config.get("facts.brightness") or value_of(record, ROOT))

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from small import TINY, Command
 
 from gantrain import checkpoint, files
@@ -330,6 +330,16 @@ def test_pictures_that_were_moved_are_found_again(gantrain: Command, tmp_path: P
     done = gantrain("resume", "whole", "data.root=new place")
     assert "already finished" in done.out
     assert gantrain("evaluate", "whole").code == 0, "kept, though nothing was left to train"
+    differing = gantrain("compare", "run", "whole", "--format", "csv")
+    assert "data.root" not in differing.out, "moved pictures are the same ones"
+    for path in (tmp_path / "new place").rglob("*.png"):
+        negative = tmp_path / "negatives" / path.relative_to(tmp_path / "new place")
+        negative.parent.mkdir(parents=True, exist_ok=True)
+        ImageOps.invert(Image.open(path)).save(negative)
+    for command in ("resume", "evaluate", "doctor"):
+        refused = gantrain(command, "run", "data.root=negatives")
+        assert refused.code == 2
+        assert "holds a run with other data: as many pictures, but not the same" in refused.err
     next((tmp_path / "new place").rglob("*.png")).unlink()
     (tmp_path / "new place").rename(tmp_path / "other")
     refused = gantrain("resume", "run", "data.root=other", "train.steps=6")
