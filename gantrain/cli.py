@@ -54,6 +54,11 @@ def _train() -> None:
                 raise  # the others still run; Hydra raises the first one when all are done
             failed.append(error)  # raised here, Hydra would print a line of its own about it
             return None
+        finally:
+            if not any(
+                override.startswith("hydra.run.dir") for override in HydraConfig.get().overrides.hydra
+            ):
+                _remove_if_empty(Path(HydraConfig.get().runtime.output_dir))
 
     sys.argv[1:] = opened(sys.argv[1:])
     try:
@@ -107,9 +112,6 @@ def _train_once(cfg: DictConfig) -> float | None:
         if not searching:
             raise
         return inf
-    finally:
-        if not any(override.startswith("hydra.run.dir") for override in hydra.overrides.hydra):
-            _remove_if_empty(directory)
 
 
 def _remove_if_empty(directory: Path) -> None:

@@ -34,7 +34,8 @@ def compare(
     if format == "html":
         print(write_comparison(places, metric, out))
         return
-    table = FORMATS[format](comparison_of(records_of(places)[0], metric))
+    records, sweep = records_of(places)
+    table = FORMATS[format](comparison_of(records, metric, sweep))
     if out is None:
         print(table, end="")
     else:

@@ -21,7 +21,7 @@ from gantrain.doctor.report import in_full
 from gantrain.doctor.rules.registry import check_params
 from gantrain.errors import FoundError, GantrainError, NonFiniteError
 from gantrain.keys import ROOT
-from gantrain.pages.records import anew
+from gantrain.pages.records import KILLED, Record, anew
 from gantrain.pages.writing import write_report
 from gantrain.process import prepare_process
 from gantrain.saved import (
@@ -34,8 +34,6 @@ from gantrain.saved import (
     value_of,
 )
 from gantrain.sections import AUTO
-
-LOST = "no longer running"  # killed, mostly
 
 
 def examine(
@@ -75,10 +73,10 @@ def examine(
         asked_before = [] if rows and rows[0]["step"] == 0 else [{"step": 0}]  # of the configuration alone
         seen = [row for row in rows if chosen is None or row["step"] <= doctor.eyes.state.step]
         doctor.replay([*asked_before, *seen])
-    status = files.read_summary(run).get("status", "unknown")
-    lost = status == "running" and not files.is_held(run)
+    status = Record(run, run.name).status
+    lost = status == KILLED
     if start == newest:
-        report = in_full(doctor.close(LOST if lost else status))
+        report = in_full(doctor.close("no longer running" if lost else status))
         write_report(run)  # it quotes report.md
     else:
         with tempfile.TemporaryDirectory() as nowhere:

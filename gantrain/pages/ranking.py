@@ -12,7 +12,7 @@ from statistics import fmean
 from gantrain.doctor.rules.rule import GOOD_PICTURES, within_a_sentence
 from gantrain.metrics.kinds import badness, better
 from gantrain.pages.candidates import Candidate, Spread, apart
-from gantrain.pages.records import USUAL_METRIC, Record, Row
+from gantrain.pages.records import KILLED, USUAL_METRIC, Record, Row
 from gantrain.pages.settings import Settings, differing, settings_of, shown
 
 
@@ -32,10 +32,15 @@ class Effect:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that is said of some runs together. `metric`: by which they are ranked."""
+    """All that is said of some runs together.
+
+    metric: by which they are ranked. planned: how many jobs their sweep is to have; None: they are no sweep,
+    or nobody knows.
+    """
 
     records: tuple[Record, ...]
     metric: str
+    planned: int | None = None
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -238,7 +243,7 @@ class Comparison:
     def _worst(self) -> str:
         """Of three or more; of two, if something is known to be wrong with the other one."""
         judged = self._judged()
-        complaint = judged[-1].complaint if judged else None
+        complaint = judged[-1].complaint if judged and not self._shared else None
         if len(judged) < (2 if complaint else 3):
             return ""
         last, clearly = judged[-1], all(apart(other, judged[-1]) for other in judged[:-1])
@@ -249,9 +254,18 @@ class Comparison:
         among = " of those measured" if len(judged) < len(self.candidates) else ""
         return f"{_quoted(last)} is {word}{among}, {_told(last)}{reason}."
 
+    @cached_property
+    def _shared(self) -> Row | None:
+        """What the doctor says of every choice alike."""
+        causes = [candidate.complaint for candidate in self._judged()]
+        rules = {cause and cause["rule"] for cause in causes}
+        return causes[0] if len(causes) > 1 and len(rules) == 1 else None
+
     def _but(self) -> str:
         """What leads is not good for that alone."""
         first = self._judged()[:1]
+        if self._shared:
+            return f"The doctor says of all of them: {_named(self._shared)}."
         complaint = first[0].complaint if first else None
         return f"The doctor says of {_quoted(first[0])}: {_named(complaint)}." if complaint else ""
 
@@ -275,24 +289,35 @@ class Comparison:
         ]
         for runs, text in ((unmeasured, f"no look at {self.metric}"), (self.unlike, UNLIKE)):
             words += [f"{text}: run `{'`, `'.join(runs)}`"] if 0 < len(runs) < len(self.records) else []
+        waiting = (self.planned or 0) - len(self.records)
+        words += (
+            [f"{waiting} of {self.planned} jobs {'has' if waiting == 1 else 'have'} not begun"]
+            if waiting > 0
+            else []
+        )
         told = "; ".join(words)
         return f"{told[:1].upper()}{told[1:]}." if told else ""
 
 
 UNEVEN, CUT = "not every option met the same others", "not every run has trained all its steps"
 
-LOST = (("failed", "failed"), ("interrupted", "stopped early"), ("running", "not finished"))
-"""Status -> words. A run that was killed says "running" for good."""
+LOST = (
+    ("failed", "failed"),
+    ("interrupted", "stopped early"),
+    (KILLED, "killed, or training on another machine"),
+    ("running", "not finished"),
+)
+"""Status -> words."""
 
 UNLIKE = "measured on other data, or on other numbers of pictures, and left out of the ranking"
 
 
-def compare(records: Sequence[Record], metric: str | None = None) -> Comparison:
+def compare(records: Sequence[Record], metric: str | None = None, planned: int | None = None) -> Comparison:
     """metric: by which to rank; None: the one by which most of the runs keep their best checkpoint (one that
     was refused does not say).
     """
     kept = Counter(record.metric for record in records if record.config).most_common(1)
-    return Comparison(tuple(records), metric or (kept[0][0] if kept else USUAL_METRIC))
+    return Comparison(tuple(records), metric or (kept[0][0] if kept else USUAL_METRIC), planned)
 
 
 def _quoted(candidate: Candidate) -> str:

@@ -6,9 +6,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -21,6 +24,7 @@ from gantrain.metrics.kinds import badness
 
 Row = dict[str, Any]
 NOT_TYPED = ("hydra.", "hydra/")
+KILLED = "killed"
 USUAL_METRIC = "fd_rand"
 SHOWN_METRICS = ("fd_rand", "fd_pca64", "coverage_rand", "vendi_rand")  # beside the one that ranks
 
@@ -83,9 +87,11 @@ class Record:
 
     # ---- What is asked most ------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def status(self) -> str:
-        return str(self.summary.get("status", "unknown"))
+        """Of its summary, but for a run that never said that it ended, and that nobody trains any more."""
+        told = str(self.summary.get("status", "unknown"))
+        return KILLED if told == "running" and not files.is_held(self.directory) else told
 
     @property
     def error(self) -> str | None:
@@ -229,6 +235,33 @@ def runs_in(sweep: Path) -> list[Path]:
             path.name,
         ),
     )
+
+
+def jobs_of(sweep: Path) -> int | None:
+    """How many jobs it is to have, by what Hydra keeps of it; None: nobody knows."""
+    try:
+        hydra = OmegaConf.load(sweep / "multirun.yaml").hydra
+        if trials := OmegaConf.select(hydra, "sweeper.n_trials"):  # of a search, which may stop sooner
+            return int(trials)
+        if "BasicSweeper" not in hydra.sweeper._target_:
+            return None
+        given = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
+        typed = OverridesParser.create().parse_overrides([*given, *hydra.overrides.task])
+    except (
+        OSError,
+        OmegaConfBaseException,
+        HydraException,
+        YAMLError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ):
+        return None
+    counts = {
+        one.get_key_element(): sum(1 for _ in one.sweep_string_iterator()) if one.is_sweep_override() else 1
+        for one in typed
+    }
+    return prod(counts.values())
 
 
 def readable(name: str) -> str:

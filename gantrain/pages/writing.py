@@ -12,7 +12,7 @@ from gantrain.console import log
 from gantrain.errors import GantrainError
 from gantrain.pages.html import compare_page, report_page
 from gantrain.pages.ranking import Comparison, compare
-from gantrain.pages.records import Record, readable, records_of
+from gantrain.pages.records import Record, jobs_of, readable, records_of
 from gantrain.pages.tables import as_text
 
 
@@ -28,7 +28,7 @@ def write_comparison(places: Sequence[str], metric: str | None = None, out: Path
         GantrainError: no such runs, or none of them has measured it.
     """
     records, sweep = records_of(places)
-    comparison = comparison_of(records, metric)
+    comparison = comparison_of(records, metric, sweep)
     page = out or (sweep / files.COMPARISON if sweep else _page_of(records))
     page.parent.mkdir(parents=True, exist_ok=True)
     title = (
@@ -53,9 +53,9 @@ def _page_of(records: Sequence[Record]) -> Path:
     return Path("outputs", f"{stem}-{hashlib.sha256(os.fsencode(runs)).hexdigest()[:8]}.{suffix}")
 
 
-def comparison_of(records: Sequence[Record], metric: str | None) -> Comparison:
-    """Raises GantrainError if a metric was asked for that none of the runs has measured."""
-    comparison = compare(records, metric)
+def comparison_of(records: Sequence[Record], metric: str | None, sweep: Path | None = None) -> Comparison:
+    """sweep: to which they belong. Raises GantrainError if a metric was asked for that none has measured."""
+    comparison = compare(records, metric, jobs_of(sweep) if sweep else None)
     if metric is not None and not any(record.measured(metric) for record in records):
         tried = {name for record in records for row in record.evaluations for name in row["metrics"]}
         known = sorted(name for name in tried if any(record.measured(name) for record in records))

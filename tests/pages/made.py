@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from omegaconf import OmegaConf
 from PIL import Image
 
 from gantrain import files
-from gantrain.pages.records import Record
+from gantrain.pages.records import KILLED, Record
+
+RUNNING: list[FileLock] = []  # of runs that pass for being trained
 
 STAMP = {
     "space": "rand", "extractor": "abc", "n_real": 1000, "n_fake": 1000, "split": "held_out",
@@ -48,11 +51,16 @@ def make_run(
     steps = [20 * (n + 1) // max(1, len(fd)) for n in range(len(fd))]
     (place / files.SAMPLES).mkdir(parents=True)
     summary = {
-        "status": status, "step": 20 if status == "finished" else 10, "images": 640, "seconds": 2.0,
+        "status": "running" if status == KILLED else status,
+        "step": 20 if status == "finished" else 10, "images": 640, "seconds": 2.0,
         "error": error, "diverged": diverged, "overrides": [*overrides, f"seed={seed}"],
         "choices": {"loss": "bce", "penalty": "none"} | dict(choices or {}),
     }  # fmt: skip
     (place / files.SUMMARY).write_text(json.dumps(summary))
+    if status == "running":
+        lock = FileLock(place / files.LOCK)
+        lock.acquire()
+        RUNNING.append(lock)
     base = {"seed": seed, "train": {"steps": 20}, "metrics": {"best": "fd_rand"}, "facts": {"image_size": 28}}
     OmegaConf.save(OmegaConf.merge(base, dict(config or {})), place / files.CONFIG)
     for step, value in zip(steps, fd, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from gantrain import files
 from gantrain.errors import GantrainError
 from gantrain.pages.candidates import Candidate, Spread, apart
 from gantrain.pages.ranking import UNLIKE, Comparison, compare
-from gantrain.pages.records import Record
+from gantrain.pages.records import Record, jobs_of, records_of
 from gantrain.pages.settings import differing, typed_as
 from gantrain.pages.writing import comparison_of
 
@@ -407,12 +408,56 @@ def test_one_seed_each_says_so(tmp_path: Path) -> None:
 def test_failed_and_unfinished_runs_are_counted(tmp_path: Path) -> None:
     lost = {**WGAN, "fd": [], "status": "failed", "error": "generator: not finite\nmore"}
     going = {**BCE, "seed": 1, "fd": [0.3], "status": "running"}
-    comparison = compared(tmp_path, *seeds(HINGE, 0.1), *seeds(BCE, 0.2), lost, going)
+    killed = {**HINGE, "seed": 1, "fd": [0.3], "status": "killed"}
+    comparison = compared(tmp_path, *seeds(HINGE, 0.1), *seeds(BCE, 0.2), lost, going, killed)
     assert comparison.verdict.endswith(
-        "1 of 4 runs failed (`loss=wgan`); 1 of 4 runs not finished (`loss=bce`)."
+        "1 of 5 runs failed (`loss=wgan`); 1 of 5 runs killed, or training on another machine "
+        "(`loss=hinge`); 1 of 5 runs not finished (`loss=bce`)."
     )
     assert comparison.ranked[-1].error == "generator: not finite"
     assert comparison.candidates[-1].spread is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "params", "jobs"),
+    [
+        (["loss=hinge,bce", "seed=0,1,2", "train.steps=20"], "null", 6),
+        (["seed=range(0,4)"], "{loss: 'hinge,bce', seed: '0,1'}", 8),
+        (["seed=7", "data.root=/photos"], "{seed: '0,1'}", 1),
+    ],
+)
+def test_jobs_that_have_not_begun_are_counted(
+    typed: list[str], params: str, jobs: int, tmp_path: Path
+) -> None:
+    """What is typed wins over what a ready-made sweep has."""
+    make_run(tmp_path / "0", HINGE["overrides"])
+    sweeper = f"{{_target_: hydra._internal.core_plugins.basic_sweeper.BasicSweeper, params: {params}}}"
+    hydra = f"hydra:\n  sweeper: {sweeper}\n  overrides: {{task: {json.dumps(typed)}}}\n"
+    (tmp_path / "multirun.yaml").write_text(hydra)
+    assert jobs_of(tmp_path) == jobs
+    records, root = records_of([str(tmp_path)])
+    verdict = comparison_of(records, None, root).verdict
+    assert (f"{jobs - 1} of {jobs} jobs have not begun." in verdict) == (jobs > 1)
+
+
+@pytest.mark.parametrize("text", ["", "hydra: {}", "]", "hydra: {sweeper: {_target_: other.Sweeper}}"])
+def test_of_how_many_jobs_nobody_knows(text: str, tmp_path: Path) -> None:
+    (tmp_path / "multirun.yaml").write_text(text)
+    assert jobs_of(tmp_path) is None
+    (tmp_path / "multirun.yaml").write_text("hydra: {sweeper: {_target_: optuna.Sweeper, n_trials: 12}}")
+    assert jobs_of(tmp_path) == 12
+
+
+def test_what_the_doctor_says_of_all_is_said_once(tmp_path: Path) -> None:
+    """It tells none of them from the others."""
+    runs = [
+        *seeds(HINGE, 0.1, 0.12, findings=[CHECKERBOARD]),
+        *seeds(BCE, 0.3, 0.32, findings=[CHECKERBOARD]),
+    ]
+    assert compared(tmp_path, *runs).verdict == (
+        "`loss=hinge` is best on fd_rand (lower is better), 0.11 ± 0.014 over 2 seeds. "
+        "The doctor says of all of them: checkerboard (GD301)."
+    )
 
 
 def test_numbers_measured_otherwise_are_left_out(tmp_path: Path) -> None:
