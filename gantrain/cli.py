@@ -28,6 +28,7 @@ from gantrain.console import aside, nobody_listens
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
 from gantrain.files import LOCK
 from gantrain.keys import config_dir
+from gantrain.train.cadence import some_four_times
 
 
 def _version() -> None:
@@ -104,7 +105,7 @@ def _train_once(cfg: DictConfig) -> float | None:
             check_skeleton(cfg)  # before torch is imported: this answer comes at once
         if searching and not 0 < cfg.metrics.every <= cfg.train.steps:
             reason = f"a search goes by what is measured within its {cfg.train.steps} steps"
-            raise GantrainError("metrics.every", reason, f"metrics.every={max(1, cfg.train.steps // 4)}")
+            raise GantrainError("metrics.every", reason, f"metrics.every={some_four_times(cfg.train.steps)}")
         from gantrain.commands.train import train
 
         return train(cfg, directory, Asked.of(hydra), job=hydra.job.num if in_sweep else None)

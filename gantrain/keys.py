@@ -107,7 +107,7 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
     if key.startswith("hydra."):
         return GantrainError(key, "Hydra has no such option", "gantrain --cfg hydra lists Hydra's own")
     siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
-    close = [".".join(filter(None, (parent, k))) for k in difflib.get_close_matches(leaf, siblings, 1, 0.6)]
+    close = [".".join(filter(None, (parent, k))) for k in nearest(leaf, siblings)]
     close = (
         close
         or difflib.get_close_matches(key, [k for k in known if k.rpartition(".")[2] == leaf], 1, 0)
@@ -116,7 +116,7 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
     if not (close or parent):
         leaves = {k.rpartition(".")[2]: k for k in sorted(known, key=len, reverse=True)}  # the shortest wins
         close = [leaves[near] for near in difflib.get_close_matches(leaf, leaves, 1, 0.75)]
-    hint = f"did you mean {close[0]}? " if close else ""
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
     if parent:
         takes = sorted(
             {k[len(parent) + 1 :].split(".")[0] for k in known if k.startswith(parent + ".")} - {"_target_"}
@@ -126,6 +126,13 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
     else:
         remedy = hint.strip() or f"there are: {', '.join(sorted({k.split('.')[0] for k in known}))}"
     return GantrainError(key, "no such option", remedy)
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """The names that are most like it, if any are: "lr" is as near to lr_d as to lr_g."""
+    near = difflib.get_close_matches(word, known, 3, 0.6)
+    likeness = [difflib.SequenceMatcher(a=name, b=word).ratio() for name in near]
+    return sorted(name for name, ratio in zip(near, likeness, strict=True) if ratio == likeness[0])
 
 
 def options_of(group: str) -> str:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from gantrain import files, pictures
 from gantrain.checkpoint import Checkpoints
+from gantrain.console import log
 from gantrain.keys import flatten, within
 from gantrain.train.cadence import is_due
 from gantrain.train.randomness import unnoticed
@@ -51,6 +52,7 @@ LAYOUT = {
 DIARY = "tracker"  # its page in the state's diary
 NOT_HYPERPARAMETERS = ("checkpoint", "doctor", "facts", "metrics", "runtime", "tracking")
 HPARAM_METRICS = ("loss/d", "loss/g", "d/real", "d/fake")  # every run lists the same columns
+SIGN_OF_LIFE = 20.0  # seconds, at least, between two lines where there is no bar
 IN_BAR = {"loss_d": "D", "loss_g": "G", "d_real": "D(x)", "d_fake": "D(G(z))"}
 
 
@@ -92,6 +94,8 @@ class Tracker:
         self.total = config["train"]["steps"]
         self.every, self.samples_every = config["tracking"]["every"], config["tracking"]["samples_every"]
         self.last_seconds, self.last_images = state.seconds, state.images
+        self.told_step, self.told_seconds = state.step, state.seconds
+        self.looked = -1  # the step of the last look at the quality
         self.rows = open(run / files.METRICS, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
         # purge_step from the first run on: TensorBoard's loader ignores the first start of a run
         self.writer = SummaryWriter(
@@ -142,6 +146,19 @@ class Tracker:
         shown = {label: f"{values[name]:.3f}" for name, label in IN_BAR.items() if name in values}
         self.bar.set_postfix({"img/s": f"{values['images_per_second']:.0f}"} | shown, refresh=False)
         self.latest = values
+        if self.bar.disable:
+            self._tell(state, ", ".join(f"{label} {value}" for label, value in shown.items()))
+
+    def _tell(self, state: TrainingState, shown: str) -> None:
+        """Where nobody sees the bar: a line now and then, at most a hundred, but for steps that have one."""
+        steps, seconds = state.step - self.told_step, state.seconds - self.told_seconds
+        has_one = state.step in (self.looked, self.total)
+        if not has_one and (seconds < SIGN_OF_LIFE or steps < self.total / 100):
+            return
+        self.told_step, self.told_seconds = state.step, state.seconds
+        if not has_one:
+            left = tqdm.format_interval((self.total - state.step) * seconds / steps)
+            log.info("step %d of %d: %s; %s to go", state.step, self.total, shown, left)
 
     def _draw(self, state: TrainingState) -> None:
         with unnoticed(state.device):
@@ -151,6 +168,7 @@ class Tracker:
 
     def add(self, values: dict[str, float], step: int) -> None:
         """Metrics: in TensorBoard now, and in the row of this step, or else the next one."""
+        self.looked = step
         self.scalars("metrics", values, step)
         self.waiting.update(values)
         self.metrics.update(values)

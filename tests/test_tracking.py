@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from small import TINY, Command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from gantrain import tracking
 from gantrain.tracking import TAGS
 
 STEPS = ("data.image_size=16", "checkpoint.every=3", "tracking.samples_every=3")
@@ -39,6 +41,19 @@ def test_scalars_images_text_and_hparams(run: Path) -> None:
     names = {plugins[tag].plugin_data.plugin_name for tag in plugins}
     assert {"text", "custom_scalars", "hparams"} <= names
     assert not [path for path in (run / "tensorboard").iterdir() if path.is_dir()], "no run beside this one"
+
+
+def test_where_no_bar_is_seen_a_line_says_that_it_goes_on(
+    gantrain: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not more often than every so many seconds, nor at the end, where other lines follow."""
+    started = gantrain(*TINY, *STEPS, "train.steps=6")
+    assert "to go" not in started.out
+    monkeypatch.setattr(tracking, "SIGN_OF_LIFE", 0.0)
+    told = gantrain(*TINY, *STEPS, "train.steps=6").out
+    lines = [line for line in told.splitlines() if line.endswith(" to go")]
+    assert [line.partition(":")[0] for line in lines] == ["step 2 of 6", "step 4 of 6"]
+    assert re.fullmatch(r"step 4 of 6: D \d\.\d{3}, G \d\.\d{3}, D\(x\) .*; 00:0\d to go", lines[1])
 
 
 def test_what_waits_for_the_next_row_survives_a_resume(gantrain: Command) -> None:

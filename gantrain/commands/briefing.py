@@ -14,6 +14,7 @@ from gantrain.console import tell
 from gantrain.data.store import ImageSet
 from gantrain.doctor.report import Diagnosis, in_brief, in_full
 from gantrain.keys import key_of
+from gantrain.train.cadence import some_four_times
 from gantrain.train.state import TrainingState
 from gantrain.train.step import Players
 
@@ -25,6 +26,11 @@ def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[st
     length = (
         f"{steps} steps of {batch} images, {per_epoch:.1f} updates an epoch, {steps / per_epoch:.1f} epochs"
     )
+    if cfg.metrics.every > steps:  # said now, when it can still be helped
+        often = f"metrics.every={some_four_times(steps)}"
+        length += (
+            f"\nquality: not measured while it trains (metrics.every={cfg.metrics.every}); {often} would"
+        )
     players = [described(name, nets[name]) for name in ("generator", "discriminator")]
     data = images.describe()
     tell("\n".join([*data, *players, chosen, length]), brief=f"{data[0]}\n{chosen}", once=True)
@@ -73,11 +79,7 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     grids = files.numbered(directory / files.SAMPLES, "png")
     over = [f"finished: {state.step} steps in {state.seconds:.0f} s, everything is in {shown}"]
     if cfg.metrics.every > state.step:
-        often = max(1, state.step // 4)
-        over.append(
-            f"quality: not measured (metrics.every={cfg.metrics.every}); next time: metrics.every={often}"
-        )
-        over.append(f"         now: gantrain evaluate {shown}")
+        over.append(f"quality: not measured; now: gantrain evaluate {shown}")
     where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
     where += [
         f"report: {files.from_here(directory / files.PAGE)}",

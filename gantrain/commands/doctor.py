@@ -73,6 +73,7 @@ def examine(
         asked_before = [] if rows and rows[0]["step"] == 0 else [{"step": 0}]  # of the configuration alone
         seen = [row for row in rows if chosen is None or row["step"] <= doctor.eyes.state.step]
         doctor.replay([*asked_before, *seen])
+    files.read_summary(run)  # refuses a damaged one
     status = Record(run, run.name).status
     lost = status == KILLED
     if start == newest:

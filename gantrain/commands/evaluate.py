@@ -20,7 +20,9 @@ from gantrain.data.store import ImageSet
 from gantrain.errors import GantrainError
 from gantrain.metrics.evaluation import ClassShare, Measurement, classes_of, features_of, measure
 from gantrain.metrics.inception import PUBLISHED, evaluate_inception
+from gantrain.metrics.kinds import better, meaning
 from gantrain.metrics.reference import Reference
+from gantrain.pages.records import SHOWN_METRICS
 from gantrain.saved import move_pictures, pictures_of, refuse_other_data, saved_config
 
 BLOCK = 256
@@ -80,7 +82,8 @@ def evaluate(
         "metrics": {name: measured.plain() for name, measured in found.items()},
         "classes": [share._asdict() | {"dropped": share.dropped} for share in classes],
     }
-    print(dumps({"run": str(run)} | row, indent=2) if json else "\n".join(report(found, classes)))
+    lines = [*report(found, classes), "", *in_short(found, classes, cfg.metrics.best, count)]
+    print(dumps({"run": str(run)} | row, indent=2) if json else "\n".join(lines))
     files.append_row(run / files.EVALUATIONS, row)
 
 
@@ -157,6 +160,21 @@ def _with_progress(blocks: Iterator[Tensor], count: int) -> Iterator[Tensor]:
 def report(found: Mapping[str, Measurement], classes: Sequence[ClassShare]) -> list[str]:
     """Lines for a person: the numbers with their nulls, what they were measured with, the classes."""
     return [*_table(found), "", *_stamps(found), *_histogram(classes)]
+
+
+def in_short(
+    found: Mapping[str, Measurement], classes: Sequence[ClassShare], best: str, count: int
+) -> Iterator[str]:
+    """What most people want to know: the metric by which the run's checkpoints are kept, first."""
+    yield f"In short, of {count:,} pictures (in brackets what real ones give):"
+    for name in dict.fromkeys((best, *SHOWN_METRICS)):
+        if name in found:
+            null = found[name].null_mean
+            real = "" if null is None else f" ({_number(null)})"
+            told = f"{meaning(name)}, {better(name)} is better"
+            yield f"  {name} {_number(found[name].value)}{real}: {told}"
+    if dropped := [share.name for share in classes if share.dropped]:
+        yield f"  classes that are missing, or nearly: {', '.join(dropped)}"
 
 
 def _table(found: Mapping[str, Measurement]) -> Iterator[str]:

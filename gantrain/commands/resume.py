@@ -60,6 +60,5 @@ def another_experiment(key: str, reason: str, run: Path, override: str) -> Gantr
     """With the command of the run that has it from the start."""
     record = Record(run, run.name)
     typed = command_line(extended(record.overrides, [override]), record.summary.get("config_dir"))
-    return GantrainError(
-        key, reason, f"as a run of its own: {typed}; a resume may change: {', '.join(RESUMABLE)}"
-    )
+    may = "a resume may change train.steps, and how the run is watched (README, Resume)"
+    return GantrainError(key, reason, f"as a run of its own: {typed}\n  {may}")

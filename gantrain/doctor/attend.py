@@ -94,7 +94,18 @@ class Doctor:
         if self.eyes.reference is not None and self.eyes.state.step >= SHORTEST_JUDGED:
             looks = [self._closing_look(number) for number in range(1, CLOSING_LOOKS + 1)]
             self._announce(self.watch.conclude(looks))
+            self._tell_how_they_stand()
         return self.report(status)
+
+    def _tell_how_they_stand(self) -> None:
+        """What was found long ago has other numbers and another look by now: a row with these."""
+        told = {row["rule"]: row["message"] for row in files.read_rows(self.run / files.FINDINGS)}
+        for finding in self.watch.active:
+            if told.get(finding["rule"], finding["message"]) != finding["message"]:
+                now: Finding = {**finding, "event": "changed", "step": self.eyes.state.step}
+                now["picture"] = self._show(now) or finding["picture"]
+                self.watch.illustrate(finding["rule"], now["picture"])
+                self._write(files.FINDINGS, dict(now))
 
     def _closing_look(self, number: int) -> Examination:
         self.fakes = self.eyes.fakes(number)

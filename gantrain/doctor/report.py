@@ -78,7 +78,11 @@ def _standing(finding: Finding, alone: bool = False) -> str:
 def verdict(diagnosis: Diagnosis) -> str:
     """One sentence: healthy, or what is wrong; of several findings the one that is the cause."""
     when = (
-        "" if diagnosis.step >= diagnosis.total else f" so far (step {diagnosis.step} of {diagnosis.total})"
+        ""
+        if diagnosis.step >= diagnosis.total
+        else f" so far (step {diagnosis.step} of {diagnosis.total})"
+        if diagnosis.step
+        else " before training"
     )
     if not diagnosis.checked:
         return f"not judged{when}: nothing could be checked"
@@ -90,7 +94,10 @@ def verdict(diagnosis: Diagnosis) -> str:
     short = diagnosis.total < GOOD_PICTURES
     if not diagnosis.serious:
         found = "nothing worse than a remark" if diagnosis.remarks else "nothing wrong"
-        return f"healthy{when}: {found} was found{f', but {SHORT}' if short else ''}"
+        if short:
+            enough = f"good pictures take {GOOD_PICTURES} steps or more"
+            return f"healthy as far as so short a run can tell{when}: {found} was found, but {enough}"
+        return f"healthy{when}: {found} was found"
     first = diagnosis.serious[0]
     of_pictures = first["rule"] in BY_ID and BY_ID[first["rule"]].tier in OF_PICTURES
     kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "broken"
@@ -123,6 +130,14 @@ def remedies_of(finding: Finding, facts: Facts) -> tuple[Remedy, ...]:
 def titled(id: str) -> str:
     """ "GD301 Checkerboard"; a rule of another version by its id alone."""
     return f"{id} {BY_ID[id].title}" if id in BY_ID else id
+
+
+def _in_words(checked: Sequence[str]) -> str:
+    """The titles of rules, without those that only ever remark: report.md names all of them."""
+    rules = [BY_ID[id] for id in checked if id in BY_ID and set(BY_ID[id].severities) != {"info"}]
+    lesser = len(checked) - len(rules)
+    more = [f"{lesser} lesser {'things' if lesser > 1 else 'thing'}"] if lesser else []
+    return ", ".join([rule.title[:1].lower() + rule.title[1:] for rule in rules] + more)
 
 
 def unchecked_lines(diagnosis: Diagnosis) -> list[str]:
@@ -236,7 +251,7 @@ def in_full(diagnosis: Diagnosis) -> str:
     if diagnosis.remarks:
         lines += ["", "Remarks"]
         lines += [line for finding in diagnosis.remarks for line in _wrapped(_remark(finding))]
-    checked = ", ".join(titled(id) for id in diagnosis.checked)
+    checked = _in_words(diagnosis.checked) if diagnosis.run else ", ".join(map(titled, diagnosis.checked))
     lines += ["", *_wrapped(f"Checked for: {checked or 'nothing'}", first="")]
     lines += [
         part for line in unchecked_lines(diagnosis) for part in _wrapped(f"Not checked: {line}", first="")

@@ -63,7 +63,12 @@ def test_the_table(gantrain: Command) -> None:
     words = "100 pictures by the averaged generator in eval mode against 256 real ones (held_out)"
     assert sum(words in line for line in lines) == 3
     assert "class" in outcome.out
-    assert [line.split()[0] for line in lines[-10:]] == list("0123456789")
+    end = lines.index("In short, of 100 pictures (in brackets what real ones give):")
+    assert [line.split()[0] for line in lines[end - 11 : end - 1]] == list("0123456789")
+    value, real = (rows["fd_rand"].split()[number] for number in (1, 2))
+    told = "Frechet distance to the real pictures, lower is better"
+    assert lines[end + 1] == f"  fd_rand {value} ({real}): {told}"
+    assert [line.split()[0] for line in lines[end + 2 :]] == ["fd_pca64", "coverage_rand", "vendi_rand"]
 
 
 def test_classes_that_are_missing_are_marked(gantrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +76,10 @@ def test_classes_that_are_missing_are_marked(gantrain: Command, monkeypatch: pyt
     train(gantrain)
     write_digits(Path("half"), 300, classes=5)
     options = ("--images", "half", "--split", "train")
-    lines = gantrain("evaluate", "run", *options).out.splitlines()[-10:]
-    assert [line.endswith("dropped") for line in lines] == 5 * [False] + 5 * [True]
+    lines = gantrain("evaluate", "run", *options).out.splitlines()
+    dropped = [line.endswith("dropped") for line in lines if line[:1].isdigit()]
+    assert dropped == 5 * [False] + 5 * [True]
+    assert lines[-1] == "  classes that are missing, or nearly: 5, 6, 7, 8, 9"
     shares = evaluated(gantrain, *options)["classes"]
     assert [share["dropped"] for share in shares] == 5 * [False] + 5 * [True]
     assert sum(share["fake"] for share in shares) == pytest.approx(1, abs=1e-4)

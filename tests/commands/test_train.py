@@ -58,7 +58,8 @@ def test_says_what_it_is_about_to_do_and_what_to_do_next(gantrain: Command) -> N
         "192.6 updates an epoch",
         "device: cpu",
         "newest picture: outputs/",
-        "quality: not measured (metrics.every=500); next time: metrics.every=1",
+        "quality: not measured while it trains (metrics.every=500); metrics.every=1 would\n",
+        "quality: not measured; now: gantrain evaluate outputs/",
         "next: gantrain sample outputs/",
         "tensorboard --logdir outputs/",
     ):

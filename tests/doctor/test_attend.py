@@ -19,6 +19,7 @@ from small import Command
 from gantrain import checkpoint, files
 from gantrain.doctor.attend import TIERS, Governor
 from gantrain.keys import flatten
+from gantrain.pages.records import Record
 
 Process = Callable[..., subprocess.Popen[str]]
 
@@ -80,7 +81,7 @@ def test_killed_and_resumed_finds_the_same(gantrain: Command, process: Process, 
     running.communicate()
     assert gantrain("resume", str(broken)).code == 0
     assert findings(broken) == findings(whole)
-    (shown,) = (found["picture"] for found in findings(whole) if found["rule"] == "GD004")
+    *_, shown = (found["picture"] for found in findings(whole) if found["rule"] == "GD004")
     assert (whole / shown).is_file()
     assert f"]({shown})" in (whole / files.REPORT).read_text(), "and the report shows it"
     assert files.read_rows(broken / files.SIGNALS) == files.read_rows(whole / files.SIGNALS)
@@ -176,6 +177,22 @@ def test_examined_again_it_finds_what_it_found(gantrain: Command) -> None:
         assert (f"## {rule} " in again) == (f"## {rule} " in report), (rule, severity)
     pictures = [line for line in report.splitlines() if line.startswith("![")]
     assert len([line for line in again.splitlines() if line.startswith("![")]) == len(pictures) > 0
+
+
+def test_the_page_has_the_numbers_of_the_end(gantrain: Command) -> None:
+    """Not those of the step at which it was found: report.html has those of report.md."""
+    entangled = (*SMALL, "metrics.every=0", "schedule=entangled", "train.steps=240")
+    assert gantrain(*entangled, "hydra.run.dir=run").code == 0
+    report = Path("run", files.REPORT).read_text()
+    rows = files.read_rows(Path("run", files.FINDINGS))
+    began, *_, last = [row for row in rows if row["rule"] == "GD004"]
+    assert (began["event"], last["event"], last["step"]) == ("began", "changed", 240)
+    assert began["message"] != last["message"]
+    assert last["onset"] == began["onset"] < 240
+    for row in Record(Path("run"), "run").findings:
+        assert row["message"][1:] in report, row["rule"]
+        if row["picture"] and row["severity"] != "info":  # of a remark report.md has a line
+            assert f"]({row['picture']})" in report
 
 
 @pytest.mark.parametrize(

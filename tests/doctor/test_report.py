@@ -91,7 +91,11 @@ def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
         (replace(HEALTHY, findings=[REMARK, OVER]), "healthy: nothing worse than a remark was found"),
         (replace(HEALTHY, findings=[OVER]), "healthy: nothing wrong was found"),
         (replace(HEALTHY, step=250), "healthy so far (step 250 of 800): nothing wrong was found"),
-        (replace(HEALTHY, step=300, total=300), f"healthy: nothing wrong was found, but {SHORT}"),
+        (replace(HEALTHY, step=300, total=300),
+         "healthy as far as so short a run can tell: nothing wrong was found, but good pictures take 800 "
+         "steps or more"),
+        (replace(BROKEN, step=0, findings=[{**CAUSE, "severity": "warning"}]),
+         "suspicious before training: the players' gradients cancel (GD004)"),
         (replace(BROKEN, findings=[judged(SYMPTOM, "GD201")]), f"broken: mode collapse (GD201); but {SHORT}"),
         (replace(HEALTHY, step=60, total=60), "too early to judge: most rules wait for step 200"),
         (replace(HEALTHY, step=4000, total=100_000),
@@ -192,6 +196,13 @@ def test_a_healthy_report_says_what_was_checked() -> None:
         in_full(HEALTHY)
         == "Healthy: nothing wrong was found\n\nChecked for: GD004 The players' gradients cancel"
     )
+
+
+def test_where_a_report_names_everything_the_terminal_names_what_is_worse_than_a_remark() -> None:
+    at = replace(HEALTHY, checked=["GD001", "GD004", "GD005a", "GD302b"], run=Path("run"))
+    assert in_full(at).splitlines()[2:] == [
+        "Checked for: a number is not finite, the players' gradients cancel, 2 lesser things"
+    ]
 
 
 def test_in_brief_is_the_verdict() -> None:
