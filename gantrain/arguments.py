@@ -151,7 +151,12 @@ COMMANDS = {
             RUN,
             (
                 ("settings",),
-                {"nargs": "*", "metavar": "data.root=DIR", "help": "where its data lie now, if moved"},
+                {
+                    "nargs": "*",
+                    "default": [],  # else argparse would say that it is required
+                    "metavar": "data.root=DIR",
+                    "help": "where its data lie now, if moved",
+                },
             ),
             BEST,
             (

@@ -72,6 +72,10 @@ def _train() -> None:
         if stop := sweeps.stop_of_all():
             raise sweeps.stopped(stop) from None
         raise (trials or [error])[0] from None
+    except Exception as error:
+        if killed := sweeps.worker_killed(error):
+            raise killed from None
+        raise
     finally:
         for told in sweeps.conclude():
             print(told)

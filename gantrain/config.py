@@ -253,6 +253,13 @@ WARNINGS = (
         "runtime.precision=fp32",
     ),
     Rule(
+        "runtime.threads",
+        ("crowded",),
+        lambda crowded: crowded,
+        "others keep the cores busy, and trainings that share cores slow each other several times",
+        "runtime.threads=1 for each of them, or one after the other",
+    ),
+    Rule(
         "{unused}",
         ("unused",),
         bool,

@@ -19,6 +19,19 @@ LATER = {
     "runtime.devices": "training on more than one device",
 }
 
+# What other programs call it, or call alike.
+KNOWN_AS = {
+    "epochs": "train.steps, which counts updates",
+    "epoch": "train.steps, which counts updates",
+    "iterations": "train.steps",
+    "lr": "optim.lr_d or optim.lr_g",
+    "learning_rate": "optim.lr_d or optim.lr_g",
+    "z_dim": "latent.dim",
+    "nz": "latent.dim",
+    "workers": "runtime.threads",
+    "num_workers": "runtime.threads",
+}
+
 # What the data and other sections tell the networks, and where it is chosen.
 GIVEN = {
     "channels": "the data decide it",
@@ -102,6 +115,8 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
     if section := of_section(key, known):
         return section
     parent, _, leaf = key.rpartition(".")
+    if not parent and key in KNOWN_AS:
+        return GantrainError(key, "no such option", f"did you mean {KNOWN_AS[key]}?")
     if parent.startswith("model.") and leaf in GIVEN:
         return GantrainError(key, "is given to the networks, not typed", f"leave it out; {GIVEN[leaf]}")
     if key.startswith("hydra."):
@@ -117,6 +132,7 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
         leaves = {k.rpartition(".")[2]: k for k in sorted(known, key=len, reverse=True)}  # the shortest wins
         close = [leaves[near] for near in difflib.get_close_matches(leaf, leaves, 1, 0.75)]
     hint = f"did you mean {' or '.join(close)}? " if close else ""
+    hint = "it belongs to data=folder; " if key == ROOT else hint
     if parent:
         takes = sorted(
             {k[len(parent) + 1 :].split(".")[0] for k in known if k.startswith(parent + ".")} - {"_target_"}

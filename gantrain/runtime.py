@@ -6,8 +6,11 @@ measurements behind the rules stand in benchmarks/RESULTS.md.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +20,7 @@ from torch import Tensor, nn
 from gantrain.errors import GantrainError
 from gantrain.sections import AUTO
 
+WATCHED, SPARE = 0.2, 0.7  # seconds, and cores that others may use
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -83,6 +87,33 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"{device} ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+
+
+def crowded(cfg: DictConfig, device: torch.device) -> bool:
+    """Whether others keep the cores busy that this run would compute on, as far as this system tells.
+
+    Threads that wait for one another lose a multiple of their share: of two trainings with two threads each,
+    on two cores, both took four times as long as alone (2026-11-23).
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or cfg.runtime.threads or threads < 2:
+        return False
+    before, cores = _ticks(), os.cpu_count() or 1
+    time.sleep(WATCHED)
+    after = _ticks()
+    if before is None or after is None or after[1] == before[1]:
+        return False
+    free = cores * (after[0] - before[0]) / (after[1] - before[1])
+    return free < threads - SPARE
+
+
+def _ticks() -> tuple[int, int] | None:
+    """(idle, all) since this machine was started, of all cores together; only Linux tells."""
+    try:
+        ticks = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    except (OSError, ValueError, IndexError):
+        return None
+    return ticks[3] + ticks[4], sum(ticks)  # idle, and idle while a disk is waited for
 
 
 def settle(cfg: DictConfig, device: torch.device) -> dict[str, Choice]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -168,32 +168,41 @@ def keep_root(run: Path, cfg: DictConfig) -> None:
     files.write_atomically(run / files.CONFIG, OmegaConf.to_yaml(saved))
 
 
-def refuse_other_settings(cfg: DictConfig, run: Path) -> None:
-    """Refuses to go on under settings that would make it another experiment, and shows which."""
-    _refuse(run, "settings", plain(saved_config(run)[0]), plain(cfg), RESUMABLE)
+def refuse_other_settings(cfg: DictConfig, run: Path, choices: Mapping[str, str]) -> None:
+    """Refuses to go on under settings that would make it another experiment, and shows which.
+
+    choices: group -> option, as composed now; options that differ are named instead of what they set.
+    """
+    before = files.read_summary(run).get("choices") or {}
+    others = [group for group in choices if before.get(group, choices[group]) != choices[group]]
+    differences = _differences(plain(saved_config(run)[0]), plain(cfg), RESUMABLE)
+    named = [f"{group}={before[group]} -> {group}={choices[group]}" for group in others]
+    left = [text for key, text in differences.items() if not within(key, others)]
+    if named or left:
+        go_on = f"go on with its own: {typed('gantrain', 'resume', files.from_here(run))}"
+        _refuse(run, "settings", named + left, f"{go_on}; or start a new run in another directory")
 
 
 def refuse_other_data(data: DataFacts, run: Path) -> None:
     """Refuses to go on with data that are not what they were: the order of the images would be another."""
-    before = saved_config(run)[1]
-    _refuse(run, "data", asdict(before), asdict(data), ("brightness",))
+    before, remedy = saved_config(run)[1], "name its own pictures, or start a new run in another directory"
+    if differences := _differences(asdict(before), asdict(data), ("brightness",)):
+        _refuse(run, "data", list(differences.values()), remedy)
     if before.of_other_pictures(data):
-        reason = "holds a run with other data: as many pictures, but not the same"
-        raise GantrainError(
-            str(run), reason, "name its own pictures, or start a new run in another directory"
-        )
+        _refuse(run, "data", ["as many pictures, but not the same"], remedy)
 
 
-def _refuse(run: Path, what: str, before: dict[str, Any], now: dict[str, Any], free: tuple[str, ...]) -> None:
+def _differences(before: dict[str, Any], now: dict[str, Any], free: tuple[str, ...]) -> dict[str, str]:
+    """key -> "key old -> new"."""
     old, new = flatten(before), flatten(now)
-    differences = [
-        f"{key} {written(old.get(key, 'unset'))} -> {written(new.get(key, 'unset'))}"
+    return {
+        key: f"{key} {written(old.get(key, 'unset'))} -> {written(new.get(key, 'unset'))}"
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key) and not within(key, free)
-    ]
-    if differences:
-        shown = "; ".join(differences[:8]) + (
-            f"; and {len(differences) - 8} more" if len(differences) > 8 else ""
-        )
-        remedy = f"keep the run's own {what}, or start a new run in another directory"
-        raise GantrainError(str(run), f"holds a run with other {what}: {shown}", remedy)
+    }
+
+
+def _refuse(run: Path, what: str, differences: Sequence[str], remedy: str) -> NoReturn:
+    more = f"; and {len(differences) - 8} more" if len(differences) > 8 else ""
+    shown = f"{'; '.join(differences[:8])}{more}"
+    raise GantrainError(str(run), f"holds a run with other {what}: {shown}", remedy)

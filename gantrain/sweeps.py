@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -58,7 +59,7 @@ def in_turn(job: Callable[[], float | None], launcher: DictConfig) -> float | No
         return job()
     except KeyboardInterrupt as stop:
         _stopped.append(signal.SIGINT)
-        aside(str(stop) or "interrupted")
+        aside(f"[{HydraConfig.get().job.num}] {str(stop) or 'interrupted'}")
         return None
 
 
@@ -92,6 +93,16 @@ def conclude() -> Iterator[str]:
                 yield f"\n{write_comparison([str(sweep)])}"
         except Exception as error:  # whatever it is: how the sweep itself ended matters more
             yield f"gantrain: warning: {sweep / files.COMPARISON} was not written: {error}"
+
+
+def worker_killed(error: Exception) -> GantrainError | None:
+    """joblib's answer if one of its processes died without a word, and took the others with it."""
+    if type(error).__name__ != "TerminatedWorkerError" or not _begun:
+        return None
+    reason = "one of joblib's processes was killed, for want of memory perhaps, and so all ended"
+    on = typed(f"hydra.sweep.dir={files.from_here(_begun[-1])}")
+    remedy = f"go on: the same command with {on}; fewer at a time: hydra.launcher.n_jobs=N"
+    return GantrainError("hydra/launcher", reason, remedy)
 
 
 def told_by_a_job(error: Exception) -> GantrainError | None:

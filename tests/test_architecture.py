@@ -60,6 +60,7 @@ WITHOUT_TORCH = (
             "effects",
             "film",
             "html",
+            "phrases",
             "ranking",
             "records",
             "settings",

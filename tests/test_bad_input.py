@@ -59,6 +59,8 @@ TRAINING = {
     "experiment=wgn": r"did you mean experiment=wgan\?",
     "hydra/launcher=foo": r"hydra/launcher=foo: no such option\n.*basic",
     "train.step=3": r"train.step: no such option\n.*train.steps\?",
+    "epochs=10": r"epochs: no such option\n.*did you mean train.steps",
+    "data.root=photos": r"data.root: no such option\n.*it belongs to data=folder; data takes: flip",
     "trainn.steps=3": r"trainn.steps: no such option\n.*did you mean train.steps\?",
     "train.steps.foo=3": r"train.steps.foo: no such option",
     "optim.lr=3": r"did you mean optim.lr_d or optim.lr_g\? optim takes: betas, lr_d, lr_g",

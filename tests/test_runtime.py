@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +177,37 @@ def test_a_run_of_an_earlier_version_is_named_as_such(gantrain: Command) -> None
         outcome = gantrain(*command)
         assert outcome.code == 2
         assert "earlier version of gantrain: no runtime.precision" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("idle", "threads", "given", "crowded"),
+    [
+        (40, 2, 0, False),
+        (30, 2, 0, False),
+        (20, 2, 0, True),
+        (0, 2, 0, True),
+        (0, 2, 1, False),
+        (0, 1, 0, False),
+    ],
+)
+def test_cores_that_others_keep_busy(
+    idle: int, threads: int, given: int, crowded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 40 ticks of two cores so many were idle: 20 leave one core to two threads."""
+    ticks = iter([(1000, 5000), (1000 + idle, 5040)])
+    monkeypatch.setattr(runtime, "_ticks", lambda: next(ticks))
+    monkeypatch.setattr(runtime.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    cfg = OmegaConf.create({"runtime": {"threads": given}})
+    assert runtime.crowded(cfg, torch.device("cpu")) == crowded
+    assert not runtime.crowded(cfg, torch.device("meta"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_the_system_tells_how_long_its_cores_were_idle() -> None:
+    first = runtime._ticks()
+    time.sleep(0.1)
+    second = runtime._ticks()
+    assert first is not None
+    assert second is not None
+    assert 0 <= second[0] - first[0] <= second[1] - first[1]

@@ -13,6 +13,7 @@ from gantrain import files
 from gantrain.console import tell
 from gantrain.data.store import ImageSet
 from gantrain.doctor.report import Diagnosis, in_brief, in_full
+from gantrain.doctor.rules.rule import GOOD_PICTURES
 from gantrain.keys import key_of
 from gantrain.train.cadence import some_four_times
 from gantrain.train.state import TrainingState
@@ -84,7 +85,7 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     where += [
         f"report: {files.from_here(directory / files.PAGE)}",
         f"next: gantrain sample {shown} -n 64",
-        f"      gantrain resume {shown} train.steps={2 * state.step}",
+        f"      gantrain resume {shown} train.steps={max(2 * state.step, GOOD_PICTURES)}",
         f"      tensorboard --logdir {shown}",
     ]
     tell("\n".join(over + where), brief="\n".join(over))

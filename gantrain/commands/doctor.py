@@ -121,7 +121,9 @@ def preflight(
     with tempfile.TemporaryDirectory() as nowhere:
         doctor = attending(cfg, Path(nowhere), None, facts)
         doctor.begin()
-        unkept = replace(doctor.report("planned"), run=None)  # pictures included
+        unkept = replace(
+            doctor.report("planned"), run=None, warned=bool(warnings(facts))
+        )  # pictures included
         conclude(doctor, in_full(unkept), strict)
 
 

@@ -68,7 +68,7 @@ def evaluate(
     fakes: Fakes = Folder(images, facts, seed) if images else Drawn(drawn_from, device, seed, reference)
     count = min(count, reference.count, fakes.count or count)
     if count < FEW:
-        aside(f"warning: {count} pictures tell little: most numbers look better the fewer there are")
+        aside(f"warning: {count} pictures tell little: what the numbers are depends on how few there are")
     features = features_of(_with_progress(fakes.blocks(count), count), reference)
     found = measure(features, reference, fakes.by_the_run, fakes.by_the_run)
     if weights := inception_weights or cfg.metrics.inception_weights:
@@ -166,7 +166,8 @@ def in_short(
     found: Mapping[str, Measurement], classes: Sequence[ClassShare], best: str, count: int
 ) -> Iterator[str]:
     """What most people want to know: the metric by which the run's checkpoints are kept, first."""
-    yield f"In short, of {count:,} pictures (in brackets what real ones give):"
+    known = any(measured.null_mean is not None for measured in found.values())
+    yield f"In short, of {count:,} pictures{' (in brackets what real ones give)' if known else ''}:"
     for name in dict.fromkeys((best, *SHOWN_METRICS)):
         if name in found:
             null = found[name].null_mean
@@ -178,7 +179,8 @@ def in_short(
 
 
 def _table(found: Mapping[str, Measurement]) -> Iterator[str]:
-    yield f"{'metric':<20} {'value':>10}   real against real"
+    few = all(measured.null_mean is None for measured in found.values())
+    yield f"{'metric':<20} {'value':>10}   real against real{' (there are too few)' if few else ''}"
     for name, measured in found.items():
         null = "not measured"
         if measured.null_mean is not None and measured.null_sd is not None and measured.null_n is not None:

@@ -74,7 +74,7 @@ def train(
                 cfg = saved.with_decisions_of(cfg, directory)
                 if asked is not None:
                     told = keep_settings(cfg, directory, asked)
-                saved.refuse_other_settings(cfg, directory)
+                saved.refuse_other_settings(cfg, directory, asked.choices if asked is not None else {})
             train_in(cfg, directory, facts, start_from, told)
     return how_bad(directory)
 
@@ -98,7 +98,7 @@ def train_in(
     decided = runtime.settle(cfg, device)
     images = build.load_data(cfg)
     data = build.DataFacts.of(images)
-    facts = facts | checks.facts_of_data(data)
+    facts = facts | checks.facts_of_data(data) | {"crowded": runtime.crowded(cfg, device)}
     refuse(facts)
     state, game = build.assemble(cfg, images, device)
     if start_from is not None:

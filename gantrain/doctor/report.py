@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gantrain.doctor.finding import Finding
+from gantrain.doctor.rules.common import SHORT
 from gantrain.doctor.rules.registry import BY_ID
 from gantrain.doctor.rules.rule import GOOD_PICTURES, UNMEASURED, Facts, Remedy, within_a_sentence
-from gantrain.doctor.rules.variety import SHORT
 from gantrain.doctor.watch import WARM_UP_STEPS, warm_up
 from gantrain.files import from_here
 
@@ -25,7 +25,8 @@ class Diagnosis:
 
     findings: `Watch.active` and `Watch.resolved`, in their order. checked, unchecked: of the watch. step: the
     last one examined. status: of summary.json ("finished", "running", ...). share: of the training time that
-    the doctor took; None if unknown. run: where the findings' pictures are; None: they are not kept.
+    the doctor took; None if unknown. run: where the findings' pictures are; None: they are not kept. warned:
+    something was said of the configuration already.
     """
 
     findings: Sequence[Finding]
@@ -37,6 +38,7 @@ class Diagnosis:
     share: float | None = None
     facts: Facts = field(default_factory=dict)
     run: Path | None = None
+    warned: bool = False
 
     @property
     def serious(self) -> list[Finding]:
@@ -87,8 +89,9 @@ def verdict(diagnosis: Diagnosis) -> str:
     if not diagnosis.checked:
         return f"not judged{when}: nothing could be checked"
     if not diagnosis.serious and diagnosis.step == 0:
-        remarks = ", but see the remarks" if diagnosis.remarks else ""
-        return f"nothing wrong was found before training{remarks}"
+        said = (("the warning", diagnosis.warned), ("the remarks", diagnosis.remarks))
+        but = " and ".join(name for name, there in said if there)
+        return f"nothing wrong was found before training{f', but see {but}' if but else ''}"
     if not diagnosis.serious and diagnosis.step < warm_up(diagnosis.total):
         return f"too early to judge{when}: most rules wait for step {warm_up(diagnosis.total)}"
     short = diagnosis.total < GOOD_PICTURES
@@ -103,7 +106,7 @@ def verdict(diagnosis: Diagnosis) -> str:
     kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "broken"
     named = within_a_sentence(first["title"], first["rule"])
     caveat = f"; but {SHORT}" if short and of_pictures else ""
-    return f"{kind}{when}: {named}{' is the cause' if len(diagnosis.serious) > 1 else ''}{caveat}"
+    return f"{kind}{when}: {named}{' is the cause of the rest' if len(diagnosis.serious) > 1 else ''}{caveat}"
 
 
 def number(value: float | None) -> str:

@@ -9,9 +9,10 @@ from functools import cached_property
 from math import inf
 from statistics import fmean
 
-from gantrain.doctor.rules.rule import GOOD_PICTURES, within_a_sentence
+from gantrain.doctor.rules.rule import GOOD_PICTURES
 from gantrain.metrics.kinds import badness, better
 from gantrain.pages.candidates import Candidate, Spread, apart
+from gantrain.pages.phrases import named, quoted, together, told, with_number
 from gantrain.pages.records import KILLED, USUAL_METRIC, Record, Row
 from gantrain.pages.settings import Settings, differing, settings_of, shown
 
@@ -107,12 +108,12 @@ class Comparison:
         found = []
         for key in self.keys:
             options = self._grouped((key,))
-            told = {option.settings[0][1]: option.spread for option in options if option.spread}
-            if len(told) > 1:
+            spreads = {option.settings[0][1]: option.spread for option in options if option.spread}
+            if len(spreads) > 1:
                 others = [Counter(self._others(key, option.records)) for option in options if option.spread]
                 uneven = any(other != others[0] for other in others)
                 reasons = ((UNEVEN, uneven), (CUT, not self.through))
-                found.append(Effect(key, told, "; ".join(reason for reason, holds in reasons if holds)))
+                found.append(Effect(key, spreads, "; ".join(reason for reason, holds in reasons if holds)))
         return found
 
     @cached_property
@@ -161,12 +162,22 @@ class Comparison:
 
     @property
     def caveat(self) -> str:
-        """What the verdict leaves out: runs that are too short for good pictures."""
+        """What the verdict leaves out: runs of unlike length, or too short for good pictures."""
         steps = [record.total for record in self.records if record.name in self.measured and record.total]
-        if not steps or max(steps) >= GOOD_PICTURES:
+        if not steps:
             return ""
-        short = f"None of these runs has {GOOD_PICTURES} steps, which good pictures take"
-        return f"{short}: longer ones may rank otherwise."
+        uneven = (
+            f"They have {min(steps)} to {max(steps)} steps, which is not held against the shorter ones."
+            if min(steps) < max(steps) and "train.steps" not in self.keys
+            else ""
+        )
+        short = (
+            f"None of these runs has {GOOD_PICTURES} steps, which good pictures take: longer ones may rank "
+            "otherwise."
+            if max(steps) < GOOD_PICTURES
+            else ""
+        )
+        return " ".join(filter(None, (uneven, short)))
 
     # ---- In words ----------------------------------------------------------------------------------------
 
@@ -181,7 +192,7 @@ class Comparison:
     def verdict(self) -> str:
         """What was better, in a sentence or three; only what the numbers say."""
         return " ".join(
-            filter(None, (self._best(), *self._better(), self._worst(), self._but(), self._lost()))
+            filter(None, (self._best(), *self._better(), self._worst(), self._complaints(), self._lost()))
         )
 
     def _judged(self) -> list[Candidate]:
@@ -195,23 +206,23 @@ class Comparison:
             return f"No run has measured {self.metric} yet, so none is called better."
         first, *others = judged
         if not others:
-            return f"{_quoted(first)}: {self.metric} {_told(first)}."
-        on = f"on {self.metric} ({better(self.metric)} is better), {_told(first)}"
+            return f"{quoted(first)}: {self.metric} {told(first)}."
+        on = f"on {self.metric} ({better(self.metric)} is better), {told(first)}"
         leads = "leads" if self.through else "leads so far"
         if any(candidate.badness and len(candidate.badness.values) > 1 for candidate in judged):
             close = [other for other in others if not apart(first, other)]
             if not close:
-                return f"{_quoted(first)} {'is best' if self.through else leads} {on}."
+                return f"{quoted(first)} {'is best' if self.through else leads} {on}."
             rest = len(close) - 1
             more = f" and {rest} other choice{'s' if rest > 1 else ''}" if rest else ""
             behind = (
-                "" if close[0] is others[0] else f", clearly before {_quoted(others[0])} ({_told(others[0])})"
+                "" if close[0] is others[0] else f", clearly before {quoted(others[0])} ({told(others[0])})"
             )
-            against = f"against {_quoted(close[0])} ({_told(close[0])}){more}"
+            against = f"against {quoted(close[0])} ({told(close[0])}){more}"
             more_seeds = f"without more seeds, such as seed={self._unused_seeds}"
-            return f"{_quoted(first)} {leads} {on}{behind}; {against} it is too close to call {more_seeds}."
-        next_one = f"next is {_with_number(others[0])} (more seeds would tell how much of it is chance)"
-        return f"{_quoted(first)} {leads} {on}; {next_one}."
+            return f"{quoted(first)} {leads} {on}{behind}; {against} it is too close to call {more_seeds}."
+        next_one = f"next is {with_number(others[0])} (more seeds would tell how much of it is chance)"
+        return f"{quoted(first)} {leads} {on}; {next_one}."
 
     @property
     def _unused_seeds(self) -> str:
@@ -225,11 +236,11 @@ class Comparison:
             options = self._matched(key)
             if options and self._decides(key, options):
                 first, *others = options
-                than = f"`{shown(key)}`" if len(others) > 1 else _quoted(others[0])
+                than = f"`{shown(key)}`" if len(others) > 1 else quoted(others[0])
                 every = "every other " if len(others) > 1 else ""
                 known = " that was measured" if len(options) < len(self._grouped((key,))) else ""
-                than = f"{every}{than}{known}: {_told(first)} against {_told(others[0])}"
-                yield f"On average over the rest, {_quoted(first)} is better than {than}."
+                than = f"{every}{than}{known}: {told(first)} against {told(others[0])}"
+                yield f"On average over the rest, {quoted(first)} is better than {than}."
 
     def _decides(self, key: str, options: Sequence[Candidate]) -> bool:
         """Whether the first of matched options is better than the others; not if one of its runs diverged,
@@ -243,31 +254,36 @@ class Comparison:
     def _worst(self) -> str:
         """Of three or more; of two, if something is known to be wrong with the other one."""
         judged = self._judged()
-        complaint = judged[-1].complaint if judged and not self._shared else None
-        if len(judged) < (2 if complaint else 3):
+        if len(judged) < (2 if self._reason else 3) or (judged[-1].complaint and not self._is_apart):
             return ""
-        last, clearly = judged[-1], all(apart(other, judged[-1]) for other in judged[:-1])
-        if complaint and not clearly:
-            return f"The doctor says of {_quoted(last)}: {_named(complaint)}."
-        word = ("worst" if clearly else "last") if self.through else "last so far"
-        reason = f": {_named(complaint)}" if complaint else ""
+        last = judged[-1]
+        word = ("worst" if self._is_apart else "last") if self.through else "last so far"
+        reason = f": {named(self._reason)}" if self._reason else ""
         among = " of those measured" if len(judged) < len(self.candidates) else ""
-        return f"{_quoted(last)} is {word}{among}, {_told(last)}{reason}."
+        return f"{quoted(last)} is {word}{among}, {told(last)}{reason}."
 
     @cached_property
-    def _shared(self) -> Row | None:
-        """What the doctor says of every choice alike."""
-        causes = [candidate.complaint for candidate in self._judged()]
-        rules = {cause and cause["rule"] for cause in causes}
-        return causes[0] if len(causes) > 1 and len(rules) == 1 else None
+    def _is_apart(self) -> bool:
+        """Whether the last is clearly worse than every other."""
+        *others, last = self._judged()
+        return all(apart(other, last) for other in others)
 
-    def _but(self) -> str:
-        """What leads is not good for that alone."""
-        first = self._judged()[:1]
-        if self._shared:
-            return f"The doctor says of all of them: {_named(self._shared)}."
-        complaint = first[0].complaint if first else None
-        return f"The doctor says of {_quoted(first[0])}: {_named(complaint)}." if complaint else ""
+    @cached_property
+    def _reason(self) -> Row | None:
+        """What is wrong with the last, where it is clearly that and the doctor does not say it of all."""
+        judged = self._judged()
+        rules = {cause and cause["rule"] for cause in (candidate.complaint for candidate in judged)}
+        return judged[-1].complaint if len(rules) > 1 and self._is_apart else None
+
+    def _complaints(self) -> str:
+        """What the doctor says of the choices, but for what was given as a reason already."""
+        judged = self._judged()
+        of: dict[str, list[Candidate]] = {}
+        for candidate in judged[: len(judged) - bool(self._reason)]:
+            if cause := candidate.complaint:
+                of.setdefault(named(cause), []).append(candidate)
+        words = [f"of {together(found, judged)}: {said}" for said, found in of.items()]
+        return f"The doctor says {'; '.join(words)}." if words else ""
 
     def _lost(self) -> str:
         of = f"{len(self.records)} {'run' if len(self.records) == 1 else 'runs'}"
@@ -295,8 +311,8 @@ class Comparison:
             if waiting > 0
             else []
         )
-        told = "; ".join(words)
-        return f"{told[:1].upper()}{told[1:]}." if told else ""
+        sentence = "; ".join(words)
+        return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
 
 
 UNEVEN, CUT = "not every option met the same others", "not every run has trained all its steps"
@@ -318,25 +334,3 @@ def compare(records: Sequence[Record], metric: str | None = None, planned: int |
     """
     kept = Counter(record.metric for record in records if record.config).most_common(1)
     return Comparison(tuple(records), metric or (kept[0][0] if kept else USUAL_METRIC), planned)
-
-
-def _quoted(candidate: Candidate) -> str:
-    return f"`{candidate.name}`" if candidate.settings else "These settings"
-
-
-def _told(candidate: Candidate) -> str:
-    spread = candidate.spread
-    assert spread is not None
-    seeds = {record.seed for record in candidate.records}
-    count = len(spread.values)
-    what = "seeds" if len(seeds) == len(candidate.records) else "runs"
-    lost = f", {len(candidate.diverged)} of {len(candidate.records)} diverged" if candidate.diverged else ""
-    return f"{spread} over {count} {what}{lost}" if count > 1 else f"{spread} with one {what[:-1]}{lost}"
-
-
-def _named(finding: Row) -> str:
-    return within_a_sentence(finding["title"], finding["rule"])
-
-
-def _with_number(candidate: Candidate) -> str:
-    return f"{_quoted(candidate)}, {_told(candidate)}"

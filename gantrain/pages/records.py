@@ -237,12 +237,10 @@ def runs_in(sweep: Path) -> list[Path]:
     )
 
 
-def jobs_of(sweep: Path) -> int | None:
-    """How many jobs it is to have, by what Hydra keeps of it; None: nobody knows."""
+def values_swept(sweep: Path) -> dict[str, int] | None:
+    """How many values each typed key has in a grid, by what Hydra keeps of it; None: nobody knows."""
     try:
         hydra = OmegaConf.load(sweep / "multirun.yaml").hydra
-        if trials := OmegaConf.select(hydra, "sweeper.n_trials"):  # of a search, which may stop sooner
-            return int(trials)
         if "BasicSweeper" not in hydra.sweeper._target_:
             return None
         given = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
@@ -257,11 +255,16 @@ def jobs_of(sweep: Path) -> int | None:
         ValueError,
     ):
         return None
-    counts = {
+    return {
         one.get_key_element(): sum(1 for _ in one.sweep_string_iterator()) if one.is_sweep_override() else 1
         for one in typed
     }
-    return prod(counts.values())
+
+
+def jobs_of(sweep: Path) -> int | None:
+    """How many jobs it is to have; None: nobody knows."""
+    counts = values_swept(sweep)
+    return None if counts is None else prod(counts.values())
 
 
 def readable(name: str) -> str:

@@ -10,7 +10,7 @@ from yaml import YAMLError
 
 from gantrain.console import written
 from gantrain.keys import GROUPS, RESUMABLE, ROOT, within
-from gantrain.pages.records import Record
+from gantrain.pages.records import Record, values_swept
 
 SEED = "seed"  # runs that differ by it alone are one choice, tried several times
 WITHOUT_EFFECT = (*(key for key in RESUMABLE if not within(key, ["train", "data"])), "facts", "sweep")
@@ -30,16 +30,19 @@ def differing(records: Sequence[Record]) -> tuple[str, ...]:
 
     Jobs of one sweep differ by what was typed and by nothing else: what a typed group brings along
     (loss=wgan brings penalty=clip) is not told beside it. Of other runs everything is told, but for the
-    experiments they were, which show in what they set.
+    experiments they were, which show in what they set. A job of a grid that was resumed, with more steps say,
+    is no other choice than the rest.
     """
     swept = _one_sweep(records)
-    unsaid = (SEED, *WITHOUT_EFFECT, *(() if swept else ("experiment",)))
+    unsaid = (SEED, *WITHOUT_EFFECT, *(_resumed(records) if swept else ("experiment",)))
     typed = [key for key in _typed(records) if not within(key, unsaid) and _varies(records, key)]
     if swept and typed:
         return tuple(typed)
     known = [record for record in records if record.config]
     others = (
-        key for key in (*_groups(known), *_others(known)) if _varies(known, key) and not _follows(known, key)
+        key
+        for key in (*_groups(known), *_others(known))
+        if not within(key, unsaid) and _varies(known, key) and not _follows(known, key)
     )
     return tuple(dict.fromkeys((*typed, *others)))
 
@@ -48,6 +51,12 @@ def _one_sweep(records: Sequence[Record]) -> bool:
     """Hydra numbers a sweep's jobs, and gantrain gives single runs other names."""
     parents = {record.directory.parent for record in records}
     return len(parents) == 1 and all(record.directory.name.isdecimal() for record in records)
+
+
+def _resumed(records: Sequence[Record]) -> list[str]:
+    """What a resume may have changed, and the grid has not swept."""
+    counts = values_swept(records[0].directory.parent)
+    return [] if counts is None else [key for key in RESUMABLE if counts.get(key, 1) == 1]
 
 
 def settings_of(record: Record, keys: Sequence[str]) -> Settings:

@@ -71,6 +71,37 @@ def test_a_sweep_by_joblib_that_is_interrupted_saves_all_of_its_jobs(
     assert "1 of 3 jobs has not begun" in out
 
 
+def test_a_worker_of_joblib_that_is_killed_ends_the_sweep_with_a_word(
+    process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the system does for want of memory; the same command goes on."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    monkeypatch.chdir(tmp_path)
+    command = (
+        "-m",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+        "seed=0,1",
+        *QUICK,
+        "metrics.every=0",
+    )
+    running = process(*command, "train.steps=3000", "tracking.samples_every=10")
+    grids = [Path("sweep", run, files.SAMPLES) for run in "01"]
+    deadline = time.monotonic() + 120
+    while not all(files.numbered(grid, "png") for grid in grids):
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    workers = psutil.Process(running.pid).children(recursive=True)
+    next(worker for worker in workers if "LokyProcess" in " ".join(worker.cmdline())).kill()
+    out, told = running.communicate(timeout=120)
+    assert running.returncode == 2, told
+    assert "hydra/launcher: one of joblib's processes was killed" in told
+    assert "go on: the same command with hydra.sweep.dir=sweep; fewer at a time" in told
+    assert "Traceback" not in told
+    assert "2 of 2 runs killed" in out
+
+
 def test_a_search_minimises_what_a_run_gives(gantrain: Command) -> None:
     """Both of two known settings are tried; one of them becomes infinite at once and is no error."""
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")

@@ -142,7 +142,9 @@ def test_starting_again_in_the_directory_of_a_run_resumes_it(gantrain: Command, 
     refused = gantrain(*common, "train.steps=4", "optim.lr_d=0.1", "loss=hinge")
     assert refused.code == 2
     assert "optim.lr_d 0.0002 -> 0.1" in refused.err
-    assert "loss._target_" in refused.err
+    assert "loss=bce -> loss=hinge" in refused.err
+    assert "loss._target_" not in refused.err
+    assert "\n  go on with its own: gantrain resume run; or start a new run" in refused.err
 
 
 KEPT = (

@@ -11,9 +11,9 @@ import pytest
 from gantrain.doctor.finding import Finding, finding_of, judged
 from gantrain.doctor.pages import pages
 from gantrain.doctor.report import Diagnosis, console_line, in_brief, in_full, markdown, verdict
+from gantrain.doctor.rules.common import SHORT
 from gantrain.doctor.rules.registry import BY_ID
 from gantrain.doctor.rules.rule import Examination, Null
-from gantrain.doctor.rules.variety import SHORT
 
 PAGES = Path(__file__).parents[2] / "docs" / "rules"
 FACTS: dict[str, Any] = {
@@ -81,11 +81,11 @@ def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
 @pytest.mark.parametrize(
     ("diagnosis", "sentence"),
     [
-        (BROKEN, "broken: the players' gradients cancel (GD004) is the cause"),
+        (BROKEN, "broken: the players' gradients cancel (GD004) is the cause of the rest"),
         (replace(BROKEN, step=100),
-         "broken so far (step 100 of 300): the players' gradients cancel (GD004) is the cause"),
+         "broken so far (step 100 of 300): the players' gradients cancel (GD004) is the cause of the rest"),
         (replace(BROKEN, findings=[{**CAUSE, "severity": "warning"}, {**SYMPTOM, "severity": "warning"}]),
-         "suspicious: the players' gradients cancel (GD004) is the cause"),
+         "suspicious: the players' gradients cancel (GD004) is the cause of the rest"),
         (replace(BROKEN, findings=[CAUSE, REMARK]), "broken: the players' gradients cancel (GD004)"),
         (HEALTHY, "healthy: nothing wrong was found"),
         (replace(HEALTHY, findings=[REMARK, OVER]), "healthy: nothing worse than a remark was found"),
@@ -114,7 +114,8 @@ def test_the_report_in_full() -> None:
     text = markdown(replace(BROKEN, findings=[*BROKEN.findings, OVER]))
     head, cause, symptom, rest = text.split("\n## ", 3)
     assert head == (
-        "# Broken: the players' gradients cancel (GD004) is the cause\n\nStep 300 of 300, finished.\n"
+        "# Broken: the players' gradients cancel (GD004) is the cause of the rest\n\n"
+        "Step 300 of 300, finished.\n"
     )
     rule = BY_ID["GD004"]
     assert cause.splitlines() == [
@@ -162,7 +163,7 @@ def texts_of(id: str, number: int) -> tuple[str, ...]:
 
 def test_the_terminal_gets_the_same_shorter() -> None:
     lines = in_full(BROKEN).splitlines()
-    assert lines[0] == "Broken: the players' gradients cancel (GD004) is the cause"
+    assert lines[0] == "Broken: the players' gradients cancel (GD004) is the cause of the rest"
     assert lines[2] == "GD004 The players' gradients cancel (an error, the cause, since step 25)"
     assert "  Try: schedule=alternating" in lines
     assert not [line for line in lines if "See " in line], "nobody says where it is"

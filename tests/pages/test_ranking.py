@@ -444,8 +444,48 @@ def test_jobs_that_have_not_begun_are_counted(
 def test_of_how_many_jobs_nobody_knows(text: str, tmp_path: Path) -> None:
     (tmp_path / "multirun.yaml").write_text(text)
     assert jobs_of(tmp_path) is None
-    (tmp_path / "multirun.yaml").write_text("hydra: {sweeper: {_target_: optuna.Sweeper, n_trials: 12}}")
-    assert jobs_of(tmp_path) == 12
+
+
+def test_a_finding_names_every_choice_that_has_it(tmp_path: Path) -> None:
+    """Of which the last, where it is not clearly that, is one among others."""
+    collapse = CHECKERBOARD | {"rule": "GD201", "title": "Mode collapse"}
+    runs = [
+        *seeds(HINGE, 0.1, 0.12),
+        *seeds(BCE, 0.30, 0.32, findings=[collapse]),
+        *seeds(WGAN, 0.31, 0.35, findings=[collapse]),
+        *seeds(
+            {"overrides": ["loss=lsgan"], "choices": {"loss": "lsgan"}}, 0.2, 0.4, findings=[CHECKERBOARD]
+        ),
+    ]
+    assert "The doctor says of `loss=lsgan`: checkerboard (GD301); of `loss=bce` and `loss=wgan`: mode" in (
+        compared(tmp_path, *runs).verdict
+    )
+
+
+def test_a_job_of_a_grid_that_was_resumed_is_the_same_choice(tmp_path: Path) -> None:
+    """With more steps than the others: unless the grid has swept over them."""
+    records = sweep(tmp_path, *seeds(HINGE, 0.1, 0.12), *seeds(BCE, 0.3, 0.32))
+    longer = tmp_path / "0"
+    summary = json.loads((longer / files.SUMMARY).read_text())
+    summary["overrides"].append("train.steps=30")
+    (longer / files.SUMMARY).write_text(json.dumps(summary))
+    config = (longer / files.CONFIG).read_text().replace("steps: 20", "steps: 30")
+    (longer / files.CONFIG).write_text(config)
+    assert differing(records) == ("loss", "train.steps"), "nobody knows what was swept"
+
+    def keep(*typed: str) -> None:
+        sweeper = "{_target_: hydra._internal.core_plugins.basic_sweeper.BasicSweeper, params: null}"
+        hydra = f"hydra:\n  sweeper: {sweeper}\n  overrides: {{task: {json.dumps(typed)}}}\n"
+        (tmp_path / "multirun.yaml").write_text(hydra)
+
+    keep("loss=hinge,bce", "seed=0,1", "train.steps=20,30")
+    assert differing(records_of([str(tmp_path)])[0]) == ("loss", "train.steps")
+    keep("loss=hinge,bce", "seed=0,1", "train.steps=20")
+    comparison = compare(records_of([str(tmp_path)])[0])
+    assert comparison.keys == ("loss",)
+    assert comparison.caveat.startswith(
+        "They have 20 to 30 steps, which is not held against the shorter ones. None of these runs has 800"
+    )
 
 
 def test_what_the_doctor_says_of_all_is_said_once(tmp_path: Path) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 
 from gantrain.doctor.rules.changes import is_convolutional, number
-from gantrain.doctor.rules.rule import Evidence, Examination, Null, Params, Requirement, Threshold
+from gantrain.doctor.rules.rule import (
+    GOOD_PICTURES,
+    Evidence,
+    Examination,
+    Null,
+    Params,
+    Requirement,
+    Threshold,
+)
 
 SPREADS = 5  # standard deviations of the null that are no news
 
@@ -78,6 +86,9 @@ SETTLED_OR_OVER = Requirement(
     lambda at, params: at.step >= at.total or is_settled(at),
     "the pictures still improve, and not all steps are done",
 )
+SHORT = f"the run is too short for good pictures, which take {GOOD_PICTURES} steps or more"
+LONG_ENOUGH = Requirement(lambda at, params: at.total >= params["steps_min"], SHORT)
+STEPS_MIN = Threshold(GOOD_PICTURES, "steps of the run: from shorter ones little is to be expected")
 VARIETY_MIN = Threshold(0.3, "variety below which the fakes are too much alike to be asked")
 PRECISION_MIN = Threshold(0.1, "precision below which the fakes are too bad to be asked")
 ANY_PRECISION = Threshold(0.0, "precision below which it is not asked; bad pictures show this fault as well")

@@ -6,7 +6,15 @@ import math
 
 from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
-from gantrain.doctor.rules.common import PRECISE, PRECISION_MIN, VARIED, VARIETY_MIN, percent
+from gantrain.doctor.rules.common import (
+    LONG_ENOUGH,
+    PRECISE,
+    PRECISION_MIN,
+    STEPS_MIN,
+    VARIED,
+    VARIETY_MIN,
+    percent,
+)
 from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
 
 LOOKED_AT = 64
@@ -129,7 +137,7 @@ GD402 = Rule(
     tier="T3",
     needs=("nearer_train", "nearest_ratio"),
     uses=("copy_ratio", "variety", "precision"),
-    requires=(VARIED, PRECISE, SEEN_ENOUGH),
+    requires=(VARIED, PRECISE, SEEN_ENOUGH, LONG_ENOUGH),
     thresholds={
         "pictures_max": Threshold(
             2.5 * MOST_TO_COPY,
@@ -142,6 +150,7 @@ GD402 = Rule(
         "copy_max": Threshold(0.8, "Frechet distance to the training pictures, over that of unseen pictures"),
         "variety_min": VARIETY_MIN,
         "precision_min": PRECISION_MIN,
+        "steps_min": STEPS_MIN,
     },
     test=memorised,
     silenced_by=("GD201",),

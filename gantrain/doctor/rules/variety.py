@@ -7,9 +7,11 @@ import math
 from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
 from gantrain.doctor.rules.common import (
+    LONG_ENOUGH,
     PRECISE,
     PRECISION_MIN,
     SETTLED,
+    STEPS_MIN,
     VARIED,
     VARIETY_MIN,
     against,
@@ -18,7 +20,6 @@ from gantrain.doctor.rules.common import (
     usual,
 )
 from gantrain.doctor.rules.rule import (
-    GOOD_PICTURES,
     Evidence,
     Examination,
     Facts,
@@ -29,9 +30,7 @@ from gantrain.doctor.rules.rule import (
     Threshold,
 )
 
-SHORT = f"the run is too short for good pictures, which take {GOOD_PICTURES} steps or more"
 OVER = Requirement(lambda at, params: at.step >= at.total, "it is judged when all steps are done")
-LONG_ENOUGH = Requirement(lambda at, params: at.total >= params["steps_min"], SHORT)
 OUT_OF = 256  # pictures, to put a share of their variety in words
 
 
@@ -160,7 +159,7 @@ GD203 = Rule(
     requires=(OVER, LONG_ENOUGH),
     thresholds={
         "fd_max": Threshold(0.35, "distance between fakes and reals (fd_pca64) at the end of the run"),
-        "steps_min": Threshold(GOOD_PICTURES, "steps of the run: from shorter ones little is to be expected"),
+        "steps_min": STEPS_MIN,
     },
     test=far_off,
     silenced_by=("GD001", "GD003", "GD004", "GD101", "GD002", "GD102", "GD103", "GD201"),

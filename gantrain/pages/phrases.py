@@ -1,0 +1,38 @@
+"""Choices and what the doctor says of them, as a sentence names them. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gantrain.doctor.rules.rule import within_a_sentence
+from gantrain.pages.candidates import Candidate
+from gantrain.pages.records import Row
+
+
+def quoted(candidate: Candidate) -> str:
+    return f"`{candidate.name}`" if candidate.settings else "These settings"
+
+
+def told(candidate: Candidate) -> str:
+    spread = candidate.spread
+    assert spread is not None
+    seeds = {record.seed for record in candidate.records}
+    count = len(spread.values)
+    what = "seeds" if len(seeds) == len(candidate.records) else "runs"
+    lost = f", {len(candidate.diverged)} of {len(candidate.records)} diverged" if candidate.diverged else ""
+    return f"{spread} over {count} {what}{lost}" if count > 1 else f"{spread} with one {what[:-1]}{lost}"
+
+
+def together(some: Sequence[Candidate], of: Sequence[Candidate]) -> str:
+    """Their names, where there are few."""
+    if len(some) == len(of) > 1:
+        return "all of them"
+    return " and ".join(map(quoted, some)) if len(some) < 4 else f"{len(some)} of {len(of)} choices"
+
+
+def named(finding: Row) -> str:
+    return within_a_sentence(finding["title"], finding["rule"])
+
+
+def with_number(candidate: Candidate) -> str:
+    return f"{quoted(candidate)}, {told(candidate)}"
