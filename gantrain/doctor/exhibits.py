@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -247,10 +248,18 @@ def value_range(fakes: Tensor, about: Material) -> Image.Image | None:
     return curves("Values of the pixels in order, -1 black to 1 white", "% of the pixels are darker", series)
 
 
+def _by_step(values: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """One point a step: of the closing looks, which are several, their mean."""
+    found: dict[float, list[float]] = {}
+    for step, value in values:
+        found.setdefault(float(step), []).append(float(value))
+    return [(step, fmean(several)) for step, several in found.items()]
+
+
 def history(title: str, signals: Sequence[str], about: Material) -> Image.Image | None:
     """How signals went; at the first look, where they stand."""
     found = {
-        name: [(float(row["step"]), float(row[name])) for row in about.history if _known(row.get(name))]
+        name: _by_step((row["step"], row[name]) for row in about.history if _known(row.get(name)))
         for name in signals
     }
     found = {name: points for name, points in found.items() if points}
