@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import sys
 import traceback
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from math import inf
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from hydra import main as hydra_main
 from hydra._internal.utils import get_args_parser
@@ -29,6 +30,8 @@ from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteEr
 from gantrain.files import LOCK
 from gantrain.keys import config_dir
 from gantrain.train.cadence import some_four_times
+
+GONE = (errno.EPIPE, errno.EIO)  # a reader that has left, a terminal that is gone
 
 
 def _version() -> None:
@@ -169,7 +172,20 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # a file's name need not be one that the terminal can show
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_guarded(sys.argv[1:]))
+    code = _guarded(sys.argv[1:])
+    sys.exit(_told(sys.stdout) or code)
+
+
+def _told(stream: TextIO) -> int:
+    """Prints what still waits for it; Python would only try on its way out, and end with 120."""
+    try:
+        stream.flush()
+    except OSError as error:
+        nobody_listens(stream)  # what is left goes there
+        if error.errno not in GONE:
+            error.filename = "what is printed"
+            return _say(f"error: {of_the_file_system(error, '', again='type it again') or error}", 2)
+    return 0
 
 
 def _guarded(argv: Sequence[str]) -> int:

@@ -622,3 +622,22 @@ def test_full_disk(process: Callable[..., subprocess.Popen[str]], small_disk: Pa
     assert newest is not None
     assert checkpoint.load(newest)["state"]["step"] == int(newest.stem)
     assert not list(run.rglob("*.partial"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_table_that_finds_no_room_is_an_error(run: Path, tmp_path: Path) -> None:
+    """Also where it is short enough to wait until the end: Python would end with 120, and a traceback."""
+    command = (sys.executable, "-m", "gantrain", "compare", str(run), "--format", "csv")
+    root = Path(__file__).parent.parent
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(root), "PYTHONUNBUFFERED": ""},
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert done.returncode == 2, done.stderr
+    assert b"what is printed: No space left on device\n  free some space, then type it again" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
