@@ -233,7 +233,8 @@ def _checked(run: Path) -> Path:
     if not (run / CONFIG).is_file():
         if count := len(list(run.glob(f"*/{CONFIG}"))):
             remedy = f"name one of them: `gantrain compare {from_here(run)}` says which was best"
-            raise GantrainError(str(run), f"is not a run: it holds {count}", remedy)
+            deeper = " and folders with more" if any(run.glob(f"*/*/{CONFIG}")) else ""
+            raise GantrainError(str(run), f"is not a run: it holds {count}{deeper}", remedy)
         raise GantrainError(
             str(run), f"is not a run: it has no {CONFIG}", "`latest`, or a directory under outputs/"
         )

@@ -27,6 +27,8 @@ def together(some: Sequence[Candidate], of: Sequence[Candidate]) -> str:
     """Their names, where there are few."""
     if len(some) == len(of) > 1:
         return "all of them"
+    if not some[0].settings:
+        return "these settings"
     return " and ".join(map(quoted, some)) if len(some) < 4 else f"{len(some)} of {len(of)} choices"
 
 

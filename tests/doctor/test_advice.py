@@ -248,3 +248,9 @@ def test_nothing_is_known_without_facts() -> None:
 )
 def test_values_as_hydra_reads_them(value: Any, text: str) -> None:
     assert changes.written(value) == text
+
+
+@pytest.mark.parametrize(("steps", "longer"), [(300, 800), (400, 800), (1600, 3200)])
+def test_longer_is_twice_and_long_enough_for_good_pictures(steps: int, longer: int) -> None:
+    assert changes.longer({"train.steps": steps}) == {"train.steps": longer}
+    assert changes.longer({}) == {}

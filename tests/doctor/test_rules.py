@@ -769,7 +769,7 @@ def ask_of_all(rule: Rule, cases: list[Examination], params: dict[str, float]) -
         ("GD402", {"precision": 0.05}, {}, "the fakes are too far from real pictures"),
         ("GD402", {}, {"facts.count": 20_000}, "too many training pictures to look for a copy among"),
         ("GD303", {}, {"border_flatness": 0.43}, "the data's own border is flat"),
-        ("GD304", {}, {"quiet_share": 0.0}, "the data have no constant background"),
+        ("GD304", {}, {"quiet_share": 0.0}, "hardly any place is the same in all pictures of the data"),
         ("GD101", {"loss_d_ratio": math.nan}, {}, "needs a loss whose value at equilibrium is known"),
         ("GD102", {}, {"loss": "WGAN"}, "needs a loss that gives D's logits a scale"),
         (

@@ -182,7 +182,7 @@ GD304 = Rule(
     uses=("fd_improving", "variety", "precision"),
     nulls=("speckle",),
     requires=(
-        at_least("quiet_share", "quiet_min", "the data have no constant background"),
+        at_least("quiet_share", "quiet_min", "hardly any place is the same in all pictures of the data"),
         SETTLED_OR_OVER,
     ),
     thresholds={

@@ -181,6 +181,12 @@ def scaled(key: str, factor: float, least: float, most: float) -> Callable[[Fact
     return change
 
 
+def longer(facts: Facts) -> Change:
+    """Twice the steps, and as many as good pictures take."""
+    steps = number(facts, "train.steps", 0)
+    return {"train.steps": int(max(2 * steps, GOOD_PICTURES))} if steps else {}
+
+
 def long_enough(facts: Facts) -> Change:
     too_short = number(facts, "train.steps", GOOD_PICTURES) < GOOD_PICTURES
     return {"train.steps": GOOD_PICTURES} if too_short else {}

@@ -255,7 +255,7 @@ TANH = Advice(
 )
 LONGER = Advice(
     "train.steps=3200",
-    scaled("train.steps", 2, 1, 10**9),
+    changes.longer,
     "What is still getting better only needs more steps.",
     "Twice the time.",
     "Not if the quality has stopped rising.",
