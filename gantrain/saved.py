@@ -174,8 +174,9 @@ def refuse_other_settings(cfg: DictConfig, run: Path, choices: Mapping[str, str]
     choices: group -> option, as composed now; options that differ are named instead of what they set.
     """
     before = files.read_summary(run).get("choices") or {}
-    others = [group for group in choices if before.get(group, choices[group]) != choices[group]]
     differences = _differences(plain(saved_config(run)[0]), plain(cfg), RESUMABLE)
+    changed = [group for group in choices if any(within(key, [group]) for key in differences)]
+    others = [group for group in changed if before.get(group, choices[group]) != choices[group]]
     named = [f"{group}={before[group]} -> {group}={choices[group]}" for group in others]
     left = [text for key, text in differences.items() if not within(key, others)]
     if named or left:

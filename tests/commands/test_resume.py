@@ -185,6 +185,12 @@ def test_a_run_that_is_asked_for_fewer_steps_than_it_has_ends(gantrain: Command)
     assert "of 400" not in Path("run", files.PAGE).read_text()
 
 
+def test_two_names_of_one_option_are_one_setting(gantrain: Command) -> None:
+    assert gantrain(*TINY, "optim=ttur", "train.steps=2", "hydra.run.dir=run").code == 0
+    again = gantrain(*TINY, "optim=strategy2", "train.steps=3", "hydra.run.dir=run")
+    assert again.code == 0, again.err
+
+
 def test_a_finished_run_says_so(gantrain: Command) -> None:
     assert gantrain(*TINY, "train.steps=2").code == 0
     again = gantrain("resume", "latest")
