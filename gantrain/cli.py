@@ -24,7 +24,7 @@ from yaml import YAMLError
 
 from gantrain import __version__, sweeps
 from gantrain.arguments import COMMANDS, file_error, run_command
-from gantrain.compose import CONFIG_NAME, Asked, beside, check_overrides, explain, opened
+from gantrain.compose import CONFIG_NAME, Asked, beside, check_blanks, check_overrides, explain, opened
 from gantrain.console import aside, nobody_listens
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
 from gantrain.files import LOCK
@@ -133,6 +133,7 @@ def _remove_if_empty(directory: Path) -> None:
 
 def _dispatch(argv: Sequence[str]) -> None:
     first = argv[0] if argv else ""
+    check_blanks(argv)
     if first == "--version":
         _version()
     elif first in COMMANDS:

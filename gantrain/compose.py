@@ -127,6 +127,18 @@ def opened(overrides: Sequence[str]) -> list[str]:
     ]
 
 
+def check_blanks(words: Sequence[str]) -> None:
+    """Refuses `key = value`, of which each part would be complained about as if it stood alone."""
+    for before, word, after in zip(words, words[1:], (*words[2:], ""), strict=False):
+        if word.startswith("=") and "=" not in before:
+            key, value = before, word[1:] or after or "VALUE"
+        elif before.endswith("=") and "=" not in word:
+            key, value = before[:-1], word
+        else:
+            continue
+        raise GantrainError(key, "has a blank beside its =", f"without: {typed(f'{key}={value}')}")
+
+
 def check_overrides(overrides: Sequence[str]) -> None:
     """Refuses what Hydra would only answer with a traceback: a group without an option."""
     for before, override in zip(("", *overrides), overrides, strict=False):

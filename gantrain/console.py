@@ -23,8 +23,10 @@ class TerminalHandler(logging.Handler):
         from tqdm import tqdm
 
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
+        if not (text := self.format(record)):
+            return
         try:
-            tqdm.write(self.format(record), file=stream)
+            tqdm.write(text, file=stream)
         except OSError:  # a closed pipe, or a terminal that is gone
             nobody_listens(stream)
 
@@ -51,7 +53,9 @@ def nobody_listens(stream: TextIO) -> None:
 
 
 def tell(text: str, brief: str, once: bool = False) -> None:
-    """Logs `text`; in a sweep the terminal shows only `brief` of it, or, `once`, all of the first job's."""
+    """Logs `text`; in a sweep the terminal shows only `brief`, if anything, or, `once`, all of the first
+    job's.
+    """
     log.info(text, extra={"brief": brief, "once": once})
 
 
@@ -74,7 +78,7 @@ class TerminalFormatter(logging.Formatter):
             text = getattr(record, "brief", text)
         if record.levelno >= logging.WARNING:
             text = f"gantrain: {record.levelname.lower()}: {text}"
-        return "\n".join(f"{self.head}{line}".rstrip() for line in text.split("\n")) if self.head else text
+        return "\n".join(f"{self.head}{line}".rstrip() for line in text.split("\n")) if text else ""
 
 
 class FileFormatter(logging.Formatter):

@@ -186,7 +186,7 @@ def refuse_other_settings(cfg: DictConfig, run: Path, choices: Mapping[str, str]
 
 def refuse_other_data(data: DataFacts, run: Path) -> None:
     """Refuses to go on with data that are not what they were: the order of the images would be another."""
-    before, remedy = saved_config(run)[1], "name its own pictures, or start a new run in another directory"
+    before, remedy = saved_config(run)[1], "name the pictures that it was trained on"
     if differences := _differences(asdict(before), asdict(data), ("brightness",)):
         _refuse(run, "data", list(differences.values()), remedy)
     if before.of_other_pictures(data):

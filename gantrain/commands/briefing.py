@@ -33,8 +33,7 @@ def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[st
             f"\nquality: not measured while it trains (metrics.every={cfg.metrics.every}); {often} would"
         )
     players = [described(name, nets[name]) for name in ("generator", "discriminator")]
-    data = images.describe()
-    tell("\n".join([*data, *players, chosen, length]), brief=f"{data[0]}\n{chosen}", once=True)
+    tell("\n".join([*images.describe(), *players, chosen, length]), brief=chosen, once=True)
 
 
 def described(name: str, network: torch.nn.Module) -> str:

@@ -59,6 +59,8 @@ def change(cfg: DictConfig, override: str, run: Path) -> None:
 def another_experiment(key: str, reason: str, run: Path, override: str) -> GantrainError:
     """With the command of the run that has it from the start."""
     record = Record(run, run.name)
-    typed = command_line(extended(record.overrides, [override]), record.summary.get("config_dir"))
+    root = record.config.get(ROOT)
+    moved = [f"{ROOT}=DIR"] if root is not None and not Path(root).exists() else []
+    typed = command_line(extended(record.overrides, [override, *moved]), record.summary.get("config_dir"))
     may = "a resume may change train.steps, and how the run is watched (README, Resume)"
     return GantrainError(key, reason, f"as a run of its own: {typed}\n  {may}")

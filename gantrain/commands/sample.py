@@ -100,10 +100,13 @@ def sample(
     folder = out or artist.run / files.SAMPLES / "drawn"
     number = None if label is None else artist.label(label)
     suffix = f"{artist.step:08d}-seed{seed}" + (f"-class{number}" if number is not None else "")
+    usual = PICTURES if walk is None else WALK_ROWS
+    if (count := count or usual) != usual and format != "png":
+        suffix += f"-n{count}"  # beside those of another number, not over them
     if walk is not None:
-        done = save_walk(artist, count or WALK_ROWS, walk, seed, number, folder / f"walk-{suffix}.png")
+        done = save_walk(artist, count, walk, seed, number, folder / f"walk-{suffix}-frames{walk}.png")
     else:
-        done = WRITERS[format](artist, count or PICTURES, seed, number, folder, suffix)
+        done = WRITERS[format](artist, count, seed, number, folder, suffix)
     print(done)
 
 

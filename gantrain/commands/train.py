@@ -17,7 +17,7 @@ from gantrain.checkpoint import Checkpoints
 from gantrain.commands.briefing import introduce, parameter_count, say_diagnosis, say_goodbye
 from gantrain.compose import Asked, extended
 from gantrain.config import refuse, warnings
-from gantrain.console import log, speaking
+from gantrain.console import log, speaking, tell
 from gantrain.data.store import ImageSet
 from gantrain.doctor.attend import SHORTEST_JUDGED, Doctor
 from gantrain.doctor.eyes import Eyes
@@ -115,12 +115,9 @@ def train_in(
         (directory / files.REPORT).unlink(missing_ok=True)  # it told of the shorter run
     files.drop_rows_after(directory, state.step)
     introduce(cfg, images, state.nets, files.read_summary(directory) | told)
-    log.info(
-        "device: %s; %s%s",
-        runtime.describe_device(device),
-        ", ".join(f"{key} {choice}" for key, choice in decided.items()),
-        f"; going on after step {state.step}" if state.step else "",
-    )
+    where = ", ".join(f"{key} {choice}" for key, choice in decided.items())
+    on = [f"going on after step {state.step}"] if state.step else []
+    tell("; ".join([f"device: {runtime.describe_device(device)}", where, *on]), brief="".join(on), once=True)
     for warning in warnings(facts):
         log.warning(warning)
     config = saved.recorded(cfg, data)

@@ -103,7 +103,7 @@ def verdict(diagnosis: Diagnosis) -> str:
         return f"healthy{when}: {found} was found"
     first = diagnosis.serious[0]
     of_pictures = first["rule"] in BY_ID and BY_ID[first["rule"]].tier in OF_PICTURES
-    kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "broken"
+    kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "unhealthy"
     named = within_a_sentence(first["title"], first["rule"])
     caveat = f"; but {SHORT}" if short and of_pictures else ""
     return f"{kind}{when}: {named}{' is the cause of the rest' if len(diagnosis.serious) > 1 else ''}{caveat}"

@@ -301,7 +301,7 @@ class Comparison:
         unmeasured = [
             record.name
             for record in self.records
-            if record.status == "finished" and not record.measured(self.metric)
+            if self.measured and record.status == "finished" and not record.measured(self.metric)
         ]
         for runs, text in ((unmeasured, f"no look at {self.metric}"), (self.unlike, UNLIKE)):
             words += [f"{text}: run `{'`, `'.join(runs)}`"] if 0 < len(runs) < len(self.records) else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -224,17 +225,21 @@ def _runs_at(place: str) -> list[Path]:
     return [folder.resolve() if folder.is_dir() else files.find_run(place)[0].resolve()]
 
 
-def runs_in(sweep: Path) -> list[Path]:
-    """The jobs of a sweep by number, also those that died before they had a configuration."""
-    found = [path.resolve() for path in sweep.iterdir() if path.is_dir() and _is_run(path)]
-    return sorted(
-        found,
-        key=lambda path: (
-            not path.name.isdecimal(),
-            int(path.name) if path.name.isdecimal() else 0,
-            path.name,
-        ),
-    )
+def runs_in(folder: Path) -> list[Path]:
+    """The runs below a folder, such as the jobs of a sweep, also those that died before they had a
+    configuration; in the order of their paths, numbers by their value.
+    """
+    found: list[Path] = []
+    for place, folders, _ in os.walk(folder):
+        runs = [name for name in folders if _is_run(Path(place, name))]
+        found += [Path(place, name) for name in runs]
+        folders[:] = [name for name in folders if name not in runs and not name.startswith(".")]
+    found.sort(key=lambda run: [_by_value(part) for part in run.relative_to(folder).parts])
+    return [run.resolve() for run in found]
+
+
+def _by_value(part: str) -> tuple[bool, int, str]:
+    return not part.isdecimal(), int(part) if part.isdecimal() else 0, part
 
 
 def values_swept(sweep: Path) -> dict[str, int] | None:

@@ -14,6 +14,7 @@ from PIL import Image
 from small import Command
 
 from gantrain import files
+from gantrain.pages.records import runs_in
 
 QUICK = (
     *("model.width=4", "train.batch_size=8", "train.steps=4", "tracking.every=2", "tracking.samples=4"),
@@ -73,6 +74,18 @@ def test_runs_by_name(gantrain: Command) -> None:
     assert Path("page.html").is_file()
     told = gantrain("compare", "hinge", ".", "--format", "csv")
     assert told.out.count("finished") == 2, "a folder of runs brings all of them, and none twice"
+
+
+def test_a_folder_of_folders_brings_every_run_below_it(gantrain: Command) -> None:
+    """As outputs/ has them: by date and time, a sweep's one deeper."""
+    for place in ("2026-11-21/a", "2026-11-22/b", "multirun/2026-11-22/c/10", "multirun/2026-11-22/c/2"):
+        assert gantrain(f"hydra.run.dir=all/{place}", *QUICK).code == 0
+    Path("all/2026-11-23").mkdir()
+    told = gantrain("compare", "all", "--format", "csv")
+    assert told.code == 0, told.err
+    rows = list(csv.DictReader(io.StringIO(told.out)))
+    assert {row["run"] for row in rows} == {"a", "b", "10", "2"}
+    assert [run.name for run in runs_in(Path("all"))] == ["a", "b", "2", "10"]
 
 
 def test_a_page_of_other_runs_stays(gantrain: Command) -> None:

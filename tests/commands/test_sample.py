@@ -28,15 +28,14 @@ def array(path: Path) -> np.ndarray:
 def test_same_seed_same_pictures_however_many(gantrain: Command) -> None:
     run = train(gantrain, "model.init=xavier")  # DCGAN's weights would still draw plain grey
     for count in (10, 150, 10):
-        out = f"{count}"
-        assert gantrain("sample", "run", "-n", str(count), "--format", "npz", "--out", out).code == 0
-    ten, many = (array(Path(n) / "samples-00000002-seed0.npz") for n in ("10", "150"))
+        assert gantrain("sample", "run", "-n", str(count), "--format", "npz", "--out", "o").code == 0
+    ten, many = (array(Path("o") / f"samples-00000002-seed0-n{n}.npz") for n in (10, 150))
     assert ten.shape == (10, 16, 16, 1)
     assert ten.dtype == np.uint8
     np.testing.assert_array_equal(ten, many[:10])
     assert len({picture.tobytes() for picture in many}) == 150
     assert gantrain("sample", str(run), "-n", "10", "--format", "npz", "--seed", "1", "--out", "1").code == 0
-    assert not np.array_equal(array(Path("1/samples-00000002-seed1.npz")), ten)
+    assert not np.array_equal(array(Path("1/samples-00000002-seed1-n10.npz")), ten)
 
 
 def test_pictures_equal_the_averaged_generator_in_eval_mode(gantrain: Command) -> None:
@@ -73,9 +72,12 @@ def test_a_walk_goes_from_one_picture_to_another(gantrain: Command) -> None:
 
 
 def test_a_walk_is_as_many_rows_as_asked_for_and_one_grid(gantrain: Command) -> None:
-    train(gantrain)
+    run = train(gantrain)
     assert "10 walks of 3 frames" in gantrain("sample", "run", "--walk", "3", "-n", "10").out
     assert "8 walks of 3 frames" in gantrain("sample", "run", "--walk", "3").out
+    assert "8 walks of 2 frames" in gantrain("sample", "run", "--walk", "2", "-n", "8").out
+    assert "8 walks of 2 frames" in gantrain("sample", "run", "--walk", "2").out
+    assert len(list((run / "samples" / "drawn").iterdir())) == 3, "none is written over another"
     refused = gantrain("sample", "run", "--walk", "3", "--format", "npz")
     assert refused.code == 2
     assert "--walk: is one grid, not npz" in refused.err
@@ -97,11 +99,11 @@ def test_a_gaussian_walk_stays_on_its_shell() -> None:
 def test_classes(gantrain: Command) -> None:
     train(gantrain, "condition=class")
     assert gantrain("sample", "run", "-n", "20", "--format", "npz", "--out", "all").code == 0
-    assert np.load("all/samples-00000002-seed0.npz")["labels"].tolist() == [*range(10), *range(10)]
+    assert np.load("all/samples-00000002-seed0-n20.npz")["labels"].tolist() == [*range(10), *range(10)]
     assert gantrain("sample", "run", "-n", "3", "--class", "7", "--format", "npz", "--out", "seven").code == 0
-    assert np.load("seven/samples-00000002-seed0-class7.npz")["labels"].tolist() == [7, 7, 7]
+    assert np.load("seven/samples-00000002-seed0-class7-n3.npz")["labels"].tolist() == [7, 7, 7]
     assert gantrain("sample", "run", "-n", "20", "--out", "grid").code == 0
-    assert Image.open("grid/grid-00000002-seed0.png").size == (2 * 18 + 2, 10 * 18 + 2), "one row a class"
+    assert Image.open("grid/grid-00000002-seed0-n20.png").size == (2 * 18 + 2, 10 * 18 + 2), "one row a class"
 
 
 def test_a_class_grid_has_the_same_noise_in_every_row() -> None:

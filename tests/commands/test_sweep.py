@@ -33,6 +33,8 @@ def test_every_combination_gets_a_run(gantrain: Command) -> None:
     assert [f"[{job}] generator: " in outcome.out for job in (0, 1)] == [True, False]
     assert "tensorboard --logdir" not in outcome.out
     assert [f"[{job}] choices: loss=" in outcome.out for job in range(6)] == [True] * 6
+    assert [outcome.out.count(f"\n[{job}] device: ") for job in range(6)] == [1, 0, 0, 0, 0, 0]
+    assert not re.search(r"^\[\d\] *$", outcome.out[outcome.out.index("[1] ") :], re.MULTILINE)
     log = next(Path("outputs/multirun").glob("*/*/5/train.log")).read_text().splitlines()
     dated = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING)( |$)")
     assert [line for line in log if not dated.match(line)] == []

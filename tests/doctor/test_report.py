@@ -81,12 +81,13 @@ def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
 @pytest.mark.parametrize(
     ("diagnosis", "sentence"),
     [
-        (BROKEN, "broken: the players' gradients cancel (GD004) is the cause of the rest"),
+        (BROKEN, "unhealthy: the players' gradients cancel (GD004) is the cause of the rest"),
         (replace(BROKEN, step=100),
-         "broken so far (step 100 of 300): the players' gradients cancel (GD004) is the cause of the rest"),
+         "unhealthy so far (step 100 of 300): the players' gradients cancel (GD004) is the cause of the "
+         "rest"),
         (replace(BROKEN, findings=[{**CAUSE, "severity": "warning"}, {**SYMPTOM, "severity": "warning"}]),
          "suspicious: the players' gradients cancel (GD004) is the cause of the rest"),
-        (replace(BROKEN, findings=[CAUSE, REMARK]), "broken: the players' gradients cancel (GD004)"),
+        (replace(BROKEN, findings=[CAUSE, REMARK]), "unhealthy: the players' gradients cancel (GD004)"),
         (HEALTHY, "healthy: nothing wrong was found"),
         (replace(HEALTHY, findings=[REMARK, OVER]), "healthy: nothing worse than a remark was found"),
         (replace(HEALTHY, findings=[OVER]), "healthy: nothing wrong was found"),
@@ -96,7 +97,8 @@ def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
          "steps or more"),
         (replace(BROKEN, step=0, findings=[{**CAUSE, "severity": "warning"}]),
          "suspicious before training: the players' gradients cancel (GD004)"),
-        (replace(BROKEN, findings=[judged(SYMPTOM, "GD201")]), f"broken: mode collapse (GD201); but {SHORT}"),
+        (replace(BROKEN, findings=[judged(SYMPTOM, "GD201")]),
+         f"unhealthy: mode collapse (GD201); but {SHORT}"),
         (replace(HEALTHY, step=60, total=60), "too early to judge: most rules wait for step 200"),
         (replace(HEALTHY, step=4000, total=100_000),
          "too early to judge so far (step 4000 of 100000): most rules wait for step 5000"),
@@ -114,7 +116,7 @@ def test_the_report_in_full() -> None:
     text = markdown(replace(BROKEN, findings=[*BROKEN.findings, OVER]))
     head, cause, symptom, rest = text.split("\n## ", 3)
     assert head == (
-        "# Broken: the players' gradients cancel (GD004) is the cause of the rest\n\n"
+        "# Unhealthy: the players' gradients cancel (GD004) is the cause of the rest\n\n"
         "Step 300 of 300, finished.\n"
     )
     rule = BY_ID["GD004"]
@@ -163,7 +165,7 @@ def texts_of(id: str, number: int) -> tuple[str, ...]:
 
 def test_the_terminal_gets_the_same_shorter() -> None:
     lines = in_full(BROKEN).splitlines()
-    assert lines[0] == "Broken: the players' gradients cancel (GD004) is the cause of the rest"
+    assert lines[0] == "Unhealthy: the players' gradients cancel (GD004) is the cause of the rest"
     assert lines[2] == "GD004 The players' gradients cancel (an error, the cause, since step 25)"
     assert "  Try: schedule=alternating" in lines
     assert not [line for line in lines if "See " in line], "nobody says where it is"

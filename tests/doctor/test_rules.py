@@ -259,9 +259,31 @@ BROKEN = (
         "GD005c",
         {},
         "info",
-        "optim.lr_d=0.002 and optim.lr_g=1e-05 let D learn 600 times as fast as G, its steps counted: usual "
-        "are rates of 0.0001 to 0.001 and a pace of 0.5 to 8",
+        "optim.lr_d=0.002 and optim.lr_g=1e-05: usual are 0.0001 to 0.001, and 0.002 is 2 times the highest; "
+        "D learns 600 times as fast as G, its steps counted; usual are 0.5 to 8 times",
         {"optim.lr_d": 2e-3, "optim.lr_g": 1e-5, "schedule.d_steps": 3},
+    ),
+    Broken(
+        "GD005c",
+        {},
+        "info",
+        "optim.lr_d=0.05 and optim.lr_g=0.05: usual are 0.0001 to 0.001, and 0.05 is 50 times the highest",
+        {"optim.lr_d": 0.05, "optim.lr_g": 0.05},
+    ),
+    Broken(
+        "GD005c",
+        {},
+        "info",
+        "optim.lr_d=0.0001 and optim.lr_g=0.001: D learns 0.1 times as fast as G, its steps counted; usual "
+        "are 0.5 to 8 times",
+        {"optim.lr_d": 1e-4, "optim.lr_g": 1e-3},
+    ),
+    Broken(
+        "GD005c",
+        {},
+        "info",
+        "optim.lr_d=1e-05 and optim.lr_g=1e-05: usual are 0.0001 to 0.001",
+        {"optim.lr_d": 1e-5, "optim.lr_g": 1e-5},
     ),
     Broken(
         "GD005d",

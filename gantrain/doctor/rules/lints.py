@@ -83,18 +83,24 @@ def odd_rates(at: Examination, params: Params) -> Hit | None:
         return None
     lr_d, lr_g = (changes.number(at.facts, f"optim.{key}", 0) for key in ("lr_d", "lr_g"))
     usual, pace = changes.USUAL_RATES[at.facts["optim"]], changes.pace(at.facts)
-    message = (
-        f"optim.lr_d={lr_d:g} and optim.lr_g={lr_g:g} let D learn {pace:.3g} times as fast as G, its steps "
-        f"counted: usual are rates of {usual.lowest:g} to {usual.highest:g} and a pace of "
-        f"{changes.LEAST_PACE:g} to {changes.MOST_PACE:g}"
-    )
-    return Hit("info", message, (Evidence("pace", pace, 1.0, None, changes.MOST_PACE),))
+    rates, excess = f"optim.lr_d={lr_d:g} and optim.lr_g={lr_g:g}", max(lr_d, lr_g) / usual.highest
+    said = []
+    if excess > 1 or min(lr_d, lr_g) < usual.lowest:
+        times = f", and {max(lr_d, lr_g):g} is {excess:.3g} times the highest" if excess > 1 else ""
+        said.append(f"usual are {usual.lowest:g} to {usual.highest:g}{times}")
+    if not changes.LEAST_PACE <= pace <= changes.MOST_PACE:
+        said.append(
+            f"D learns {pace:.3g} times as fast as G, its steps counted; usual are {changes.LEAST_PACE:g} to "
+            f"{changes.MOST_PACE:g} times"
+        )
+    evidence = (Evidence("pace", pace, 1.0, None, changes.MOST_PACE),)
+    return Hit("info", f"{rates}: {'; '.join(said)}", evidence)
 
 
 GD005C = Rule(
     id="GD005c",
     title="Unusual learning rates",
-    severities=("info",),
+    severities=("info",),  # at 50 times the highest rate pictures may still come out well (docs/log.md)
     tier="preflight",
     requires=(
         Requirement(
