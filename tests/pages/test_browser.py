@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from made import CHECKERBOARD, sweep
+from PIL import Image
 
 from gantrain.pages.html import compare_page
 from gantrain.pages.ranking import compare
@@ -20,6 +21,8 @@ FLAGS = (
     *("--disable-component-update", "--disable-sync", "--virtual-time-budget=3000", "--window-size=1200,900"),
 )
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+SHOWN = {**CHECKERBOARD, "picture": "shown.png"}
 
 # What a reader does, and what is to be seen afterwards.
 SCRIPT = """
@@ -58,6 +61,9 @@ addEventListener("load", () => setTimeout(() => {
     seen.large = [large.open, large.querySelector("img").width % 242, large.textContent.includes("loss=bce")];
     large.querySelector("form button").click();
     seen.closed = !large.open;
+    one("#finding-1-GD301 .enlarge").click();
+    seen.exhibit = [large.open, large.querySelector("img").width % 700, large.querySelector("p").textContent];
+    large.close();
 
     tick(one('input.shown[data-run="0"]'), false);
     seen.figure = one('figure[data-run="0"]').hidden;
@@ -111,9 +117,12 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     place = tmp_path_factory.mktemp("page")
     runs = [
         {"overrides": [f"loss={loss}"], "choices": {"loss": loss}, "fd": [0.9, value], "findings": found}
-        for loss, value, found in (("hinge", 0.3, []), ("bce", 0.1, []), ("wgan", 0.2, [CHECKERBOARD]))
+        for loss, value, found in (("hinge", 0.3, []), ("bce", 0.1, []), ("wgan", 0.2, [SHOWN]))
     ]
-    page = compare_page(compare(sweep(place / "runs", *runs)), "Sweep")
+    records = sweep(place / "runs", *runs)
+    for record in records:
+        Image.new("RGB", (700, 300)).save(record.directory / "shown.png")
+    page = compare_page(compare(records), "Sweep")
     path = place / "compare.html"
     path.write_text(
         page.replace("<head>", f"<head>{EARLY}").replace("</body>", f"{SCRIPT}</body>"), encoding="utf-8"
@@ -149,6 +158,8 @@ def test_a_click_enlarges_by_whole_pixels(seen: dict) -> None:
     assert seen["spoken"] == "step 20"
     assert seen["large"] == [True, 0, True]
     assert seen["closed"]
+    assert seen["exhibit"][:2] == [True, 0]
+    assert seen["exhibit"][2].startswith("GD301 Checkerboard")
 
 
 def test_a_box_takes_its_run_out(seen: dict) -> None:

@@ -77,7 +77,7 @@
     const small = button.querySelector("img"), shown = large.querySelector("img");
     const times = Math.max(1, Math.min(4, Math.floor(Math.min(0.9 * innerWidth / small.naturalWidth, 0.8 * innerHeight / small.naturalHeight))));
     [shown.src, shown.alt, shown.width, shown.height] = [small.src, small.alt, times * small.naturalWidth, times * small.naturalHeight];
-    large.querySelector("p").textContent = button.closest("figure").querySelector("figcaption").textContent.replace(/\s+/g, " ").trim();
+    large.querySelector("p").textContent = button.closest("figure, article").querySelector("figcaption, h3").textContent.replace(/\s+/g, " ").trim();
     large.showModal();
   }));
   large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
