@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -114,7 +115,13 @@ COMMANDS = {
     "resume": Command(
         _resume,
         "go on exactly where RUN stopped, with RUN's own saved config",
-        (RUN, (("overrides",), {"nargs": "*", "metavar": "key=value", "help": "e.g. train.steps=4000"})),
+        (
+            RUN,
+            (
+                ("overrides",),
+                {"nargs": "*", "default": [], "metavar": "key=value", "help": "e.g. train.steps=4000"},
+            ),
+        ),
     ),
     "sample": Command(
         _sample,
@@ -308,7 +315,10 @@ WITHOUT_EFFECT: tuple[tuple[Callable[[dict[str, Any]], bool], str, str, str], ..
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise GantrainError(self.prog, message, f"{self.prog} --help lists what it takes")
+        flag = message.partition("unrecognized arguments: ")[2].partition(" ")[0].partition("=")[0]
+        close = get_close_matches(flag, self._option_string_actions, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise GantrainError(self.prog, message, f"{hint}{self.prog} --help lists what it takes")
 
 
 def run_command(name: str, words: Sequence[str]) -> None:

@@ -25,10 +25,10 @@ from yaml import YAMLError
 from gantrain import __version__, sweeps
 from gantrain.arguments import COMMANDS, file_error, run_command
 from gantrain.compose import CONFIG_NAME, Asked, beside, check_blanks, check_overrides, explain, opened
-from gantrain.console import aside, nobody_listens
+from gantrain.console import aside, nobody_listens, typed
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
-from gantrain.files import LOCK
-from gantrain.keys import config_dir
+from gantrain.files import LOCK, LOG
+from gantrain.keys import GROUPS, config_dir, options_of
 from gantrain.train.cadence import some_four_times
 
 GONE = (errno.EPIPE, errno.EIO)  # a reader that has left, a terminal that is gone
@@ -123,9 +123,10 @@ def _train_once(cfg: DictConfig) -> float | None:
 
 
 def _remove_if_empty(directory: Path) -> None:
-    """What Hydra made before gantrain could refuse, and the lock that was then taken."""
-    if directory.is_dir() and [path.name for path in directory.iterdir()] == [LOCK]:
-        (directory / LOCK).unlink()
+    """What Hydra made before gantrain could refuse, the lock that was taken, what was said of the data."""
+    if directory.is_dir() and LOCK in (names := {path.name for path in directory.iterdir()}) <= {LOCK, LOG}:
+        for name in names:
+            (directory / name).unlink()
     for folder in (directory, *directory.parents[:2]):  # outputs/<date>/<time>
         if folder != Path.cwd() and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -141,6 +142,7 @@ def _dispatch(argv: Sequence[str]) -> None:
     elif first and first[0].isalpha() and "=" not in first:
         close = difflib.get_close_matches(first, COMMANDS, 1, 0.5)
         hint = f"did you mean gantrain {close[0]}? " if close else ""
+        hint = f"{options_of(first)}; " if first in GROUPS else hint
         remedy = f"{hint}commands: {', '.join(COMMANDS)}; training needs no word: gantrain [key=value]"
         raise GantrainError(first, "no such command", remedy)
     else:
@@ -154,8 +156,14 @@ def _check_arguments(argv: Sequence[str]) -> None:
     parser.error = _refuse_flag  # type: ignore[method-assign]  # instead of a page of usage
     known, unknown = parser.parse_known_args(list(argv))
     if unknown:
+        flags = difflib.get_close_matches(unknown[0], (*parser._option_string_actions, "--version"), 1, 0.8)
+        if flags:
+            raise GantrainError(unknown[0], "no such flag", f"did you mean {flags[0]}?")
+        name, _, value = unknown[0].lstrip("-").partition("=")
+        value = value or next((word for word in known.overrides if "=" not in word), "VALUE")
+        meant = typed(f"{name}={value}")
         raise GantrainError(
-            unknown[0], "no such flag", "gantrain --hydra-help lists Hydra's; options are key=value"
+            unknown[0], "no such flag", f"options have no dashes: {meant}; gantrain --hydra-help lists flags"
         )
     if known.config_dir is not None and not Path(known.config_dir).is_dir():
         raise GantrainError("--config-dir", f"there is no folder {known.config_dir}", "check the path")
@@ -172,7 +180,7 @@ def main() -> None:
     """Runs the command line and exits: 0 done, 2 user's input, 3 non-finite, 130/143 stopped, 1 our fault."""
     for stream in (sys.stdout, sys.stderr):  # a file's name need not be one that the terminal can show
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     code = _guarded(sys.argv[1:])
     sys.exit(_told(sys.stdout) or code)
 
@@ -198,7 +206,7 @@ def _guarded(argv: Sequence[str]) -> int:
     except Interrupted as stopped:
         return _say(str(stopped), stopped.exit_code)
     except KeyboardInterrupt:
-        return _say("interrupted", INTERRUPTED)
+        return _say("interrupted while nothing was trained: there was nothing to save", INTERRUPTED)
     except BrokenPipeError:  # `gantrain compare SWEEP --format md | head`
         nobody_listens(sys.stdout)
         return 0

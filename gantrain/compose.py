@@ -22,7 +22,7 @@ from hydra.errors import (
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gantrain.console import typed
+from gantrain.console import typed, written
 from gantrain.errors import GantrainError
 from gantrain.keys import (
     GROUPS,
@@ -132,7 +132,7 @@ def check_blanks(words: Sequence[str]) -> None:
     for before, word, after in zip(words, words[1:], (*words[2:], ""), strict=False):
         if word.startswith("=") and "=" not in before:
             key, value = before, word[1:] or after or "VALUE"
-        elif before.endswith("=") and "=" not in word:
+        elif before.endswith("=") and "=" not in word and not word.startswith("-"):
             key, value = before[:-1], word
         else:
             continue
@@ -208,6 +208,8 @@ def _parse_error(error: OverrideParseException, overrides: Sequence[str]) -> Gan
     key, value = _split(text)
     if "=" not in text:
         return _not_an_override(text)
+    if value.endswith(",") and "," not in value[:-1]:
+        return GantrainError(key, "has a comma after its value", f"without: {key}={value[:-1]}")
     if key == "hydra.run.dir" or re.search(r"[=(){}\[\]:,'\"]", value):
         quoted = typed(f'{key}="{value}"')
         return GantrainError(key, f"Hydra cannot read the value {value}", f"put it in quotes: {quoted}")
@@ -251,8 +253,8 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
     given = [o for o in overrides if _split(o)[0] == key]
     known = _known_keys(overrides)
     if key == "sweep" and given and not any(o.startswith("+") for o in given):
-        typed = _split(given[-1])[1]
-        return GantrainError(f"sweep={typed}", "is added to the options", f"+sweep={typed}")
+        option = _split(given[-1])[1]
+        return GantrainError(f"sweep={option}", "is added to the options", f"+sweep={option}")
     if any(o.startswith("~") for o in given) or "delete" in text:
         if key not in known:
             return unknown_key(key, known)
@@ -261,11 +263,23 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
     if not value and given:
         value = _split(given[-1])[1]
     if key not in known and not within(key, [OPEN]):
-        return unknown_key(key, known)
+        return _all_unknown(key, overrides, known)
     if key == OPEN:
         remedy = f"one at a time: {OPEN}.GD201.variety_warn=0.2"
         return GantrainError(key, "is a section of rules and their parameters", remedy)
-    return of_section(key, known) or GantrainError(key, _type_reason(cause, value), "")
+    example = typed(f"{key}={written(_usual(overrides).get(key))}")
+    return of_section(key, known) or GantrainError(key, _type_reason(cause, value), f"e.g. {example}")
+
+
+def _all_unknown(first: str, overrides: Sequence[str], known: set[str]) -> GantrainError:
+    """Every key that nothing takes, each with what was meant: Hydra stops at the first."""
+    error = unknown_key(first, known)
+    given = dict.fromkeys(_split(override)[0] for override in overrides if "=" in override)
+    also = [key for key in given if key not in (first, *known) and not within(key, [OPEN, "hydra"])]
+    guesses = [re.match(r"did you mean (\S+\?)", unknown_key(key, known).remedy) for key in also]
+    told = [f"{key} ({guess[1]})" if guess else key for key, guess in zip(also, guesses, strict=True)]
+    remedy = f"{error.remedy}\n  nor is there: {', '.join(told)}" if told else error.remedy
+    return GantrainError(error.key, error.reason, remedy)
 
 
 TYPES = {"Integer": "a whole number", "Float": "a number", "bool": "true or false"}
@@ -295,13 +309,18 @@ EXPLANATIONS = {
 
 
 def _known_keys(overrides: Sequence[str] = ()) -> set[str]:
-    """Every key of the composition with the options that `overrides` choose, and the groups."""
+    """Every key of the composition, and the groups."""
+    keys = set(_usual(overrides))
+    sections = {key.rpartition(".")[0] for key in keys}
+    return {key for key in keys | sections | set(GROUPS) if key}
+
+
+def _usual(overrides: Sequence[str]) -> dict[str, Any]:
+    """key -> value of the composition with the options that `overrides` choose."""
     chosen = [override for override in overrides if _split(override)[0] in (*GROUPS, SEARCH_PATH)]
     with initialize_config_dir(config_dir(), version_base="1.3"):
         try:
             cfg = compose(CONFIG_NAME, chosen)
         except (HydraException, OmegaConfBaseException):  # a choice is at fault as well
             cfg = compose(CONFIG_NAME)
-    keys = set(flatten(OmegaConf.to_container(cfg)))  # type: ignore[arg-type]
-    sections = {key.rpartition(".")[0] for key in keys}
-    return {key for key in keys | sections | set(GROUPS) if key}
+    return flatten(OmegaConf.to_container(cfg))  # type: ignore[arg-type]

@@ -207,11 +207,18 @@ REFUSALS = (
         "train.batch_size=64",
     ),
     Rule(
+        "data",
+        ("count",),
+        lambda count: count < 2,
+        "one picture is no data to learn from",
+        "take hundreds",
+    ),
+    Rule(
         "train.batch_size",
-        ("batch_size", "count"),
-        lambda batch, count: batch > count,
-        "a batch of {batch_size} does not fit into {count} images",
-        "train.batch_size={count}",
+        ("batch_size", "count", "tenth"),
+        lambda batch, count, tenth: batch > count,
+        "a batch of {batch_size} does not fit into the {count} images to train on",
+        "train.batch_size={tenth}",
     ),
 )
 

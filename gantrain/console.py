@@ -27,6 +27,7 @@ class TerminalHandler(logging.Handler):
             return
         try:
             tqdm.write(text, file=stream)
+            stream.flush()  # in a file lines stand as they were said, and a sweep's workers' at once
         except OSError:  # a closed pipe, or a terminal that is gone
             nobody_listens(stream)
 

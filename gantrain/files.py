@@ -207,6 +207,9 @@ def _meant(name: str) -> str:
     jobs = sorted(Path("outputs").glob(f"multirun/*/*/{name}/{CONFIG}")) if name.isdecimal() else []
     if jobs:
         return f"did you mean {from_here(jobs[-1].parent)}?"
+    beside = [path for path in Path(name).parent.glob("*") if (path / CONFIG).is_file()]
+    if close := get_close_matches(Path(name).name, [path.name for path in beside], 1):
+        return f"did you mean {Path(name).with_name(close[0])}?"
     misspelt = bool(get_close_matches(name, ["latest"]))
     return f"{'did you mean `latest`? or ' if misspelt else '`latest`, or '}a directory under outputs/"
 
@@ -235,9 +238,12 @@ def _checked(run: Path) -> Path:
             remedy = f"name one of them: `gantrain compare {from_here(run)}` says which was best"
             deeper = " and folders with more" if any(run.glob(f"*/*/{CONFIG}")) else ""
             raise GantrainError(str(run), f"is not a run: it holds {count}{deeper}", remedy)
-        raise GantrainError(
-            str(run), f"is not a run: it has no {CONFIG}", "`latest`, or a directory under outputs/"
-        )
+        reason, remedy = f"is not a run: it has no {CONFIG}", "`latest`, or a directory under outputs/"
+        if {path.name for path in run.iterdir()} in ({LOCK}, {LOCK, LOG}):
+            begun = "is a run that has only begun" if is_held(run) else "is a run that ended as it began"
+            reason = f"{begun}: nothing is saved"
+            remedy = "let it train" if is_held(run) else "the command that started it starts it again"
+        raise GantrainError(str(run), reason, remedy)
     return run
 
 

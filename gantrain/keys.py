@@ -57,6 +57,7 @@ RESUMABLE = (
     "metrics.inception_weights",
     "doctor",
     "runtime.device",
+    "runtime.threads",
     "runtime.memory_format",
     "runtime.compile",
     ROOT,

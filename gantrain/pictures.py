@@ -55,17 +55,18 @@ def _draw_block(network: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
 def fixed_latents(
     latent: Latent, count: int, num_classes: int, seed: int, device: torch.device
 ) -> tuple[Tensor, Tensor | None, int]:
-    """Latents, labels and columns of a grid; with classes one row each, the same noise in every row."""
+    """Latents, labels and columns of a grid; with classes the same noise for each, in a row or, of few
+    classes, in as many rows as make the grid square.
+    """
     if not num_classes:
         z = torch.cat(list(latent_blocks(latent, count, seed, device)))
         return z, None, columns_for(count)
-    columns = max(1, -(-count // num_classes))
-    z = torch.cat(list(latent_blocks(latent, columns, seed, device)))
-    return (
-        z.repeat(num_classes, 1),
-        torch.arange(num_classes, device=device).repeat_interleave(columns),
-        columns,
-    )
+    each = max(1, -(-count // num_classes))
+    rows = max(1, round((each / num_classes) ** 0.5))
+    columns = -(-each // rows)
+    z = torch.cat(list(latent_blocks(latent, rows * columns, seed, device)))
+    labels = torch.arange(num_classes, device=device).repeat_interleave(rows * columns)
+    return z.repeat(num_classes, 1), labels, columns
 
 
 def walk(latent: Latent, rows: int, frames: int, seed: int, device: torch.device) -> Tensor:

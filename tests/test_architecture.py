@@ -56,6 +56,7 @@ WITHOUT_TORCH = (
         f"pages.{name}"
         for name in (
             "candidates",
+            "caveats",
             "curves",
             "effects",
             "film",

@@ -80,7 +80,11 @@ TRAINING = {
     "+train=1": r"\+train: there is one already\n.*without the \+",
     "+loss=hinge": r"loss: is given more than once",
     # wrong types
-    "train.steps=abc": r"train.steps: must be a whole number, got 'abc'",
+    "loss=bce,": r"loss: has a comma after its value\n  without: loss=bce$",
+    "--stepz=3": r"--stepz=3: no such flag\n.*no dashes: stepz=3;",
+    "--verison": r"--verison: no such flag\n  did you mean --version\?",
+    "metrics.best=FD_rnd": r"metrics.best: no such metric: 'FD_rnd'\n  did you mean fd_rand\?",
+    "train.steps=abc": r"train.steps: must be a whole number, got 'abc'\n  e.g. train.steps=\d+$",
     "train.steps=1.5": r"train.steps: must be a whole number",
     "train.steps=null": r"train.steps: needs a value",
     "train=3": r"train: is a section of options, not a value\n.*batch_size, images, steps",
@@ -96,7 +100,7 @@ TRAINING = {
     "train.steps=-5": r"train.steps: must be 1 or more, got -5\n.*train.steps=",
     "train.batch_size=-1": r"train.batch_size: must be 1 or more\D*-1\n.*train.batch_size=",
     "train.batch_size=1": r"train.batch_size: batch norm needs at least two",
-    "train.batch_size=100000": r"does not fit into 1541 images\n.*train.batch_size=1541$",
+    "train.batch_size=100000": r"does not fit into the 1541 images to train on\n.*train.batch_size=154$",
     "model.width=-3": r"model.width: must be 1 or more, got -3\n.*model.width=",
     "optim.lr_g=-1": r"optim.lr_g: must be above 0, got -1\n.*optim.lr_g=2e-4",
     "optim.lr_d=inf": r"optim.lr_d: must be above 0, got inf\n.*optim.lr_d=2e-4",
@@ -160,7 +164,13 @@ TRAINING = {
     "loss=bce,hinge": r"loss: several values \(bce,hinge\) are a sweep\n.*-m",
     "train.steps=1,2": r"train.steps: several values.*\n.*-m",
     "=3": r"=3: names no key\n.*key=value",
-    "--foo": r"--foo: no such flag\n.*--hydra-help",
+    "--foo": r"--foo: no such flag\n.*: foo=VALUE; gantrain --hydra-help",
+    "--loss hinge": r"--loss: no such flag\n.*no dashes: loss=hinge;",
+    "--loss=hinge seed=1": r"--loss=hinge: no such flag\n.*no dashes: loss=hinge;",
+    "tran.steps=10 los=hinge seed=1 optm=ttur": (
+        r"tran.steps: no such option\n.*did you mean train.steps\?.*\n"
+        r"  nor is there: los \(loss\?\), optm \(optim\?\)$"
+    ),
     "--cfg foo": r"--cfg.*invalid choice: 'foo'",
     "--config-dir nowhere": r"--config-dir: there is no folder nowhere\n.*check the path",
     "hydra.run.dir=a=b": r"""hydra.run.dir: .*\n.*in quotes: 'hydra.run.dir="a=b"'""",
@@ -179,7 +189,7 @@ TRAINING = {
     "data=folder data.root=broken": r"data.root: none of the 2 pictures in broken can be read\n.*text.png",
     "data=folder data.root=file.txt": r"data.root: file.txt is a file",
     "data=folder data.root=flat condition=class": r"condition=class needs labels.*\n.*one subfolder",
-    "data=folder data.root=flat train.batch_size=64": r"does not fit into 9 images\n.*=9$",
+    "data=folder data.root=flat train.batch_size=64": r"does not fit into the 9 images to train on\n.*=2$",
     # a user's own YAML
     "--config-dir mine loss=torn": r"torn.yaml, line 2: is not YAML\n.*expected",
     "--config-dir mine +own=unknown": r"own/unknown.yaml: train.stepz: no such option\n.*train.steps\?",
@@ -190,8 +200,9 @@ TRAINING = {
 def material(tmp_path: Path) -> None:
     """Files that the cases name."""
     (tmp_path / "file.txt").write_text("no folder")
-    for name in ("empty", "broken", "flat", "mine/loss", "mine/own"):
+    for name in ("empty", "broken", "flat", "mine/loss", "mine/own", "begun"):
         (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "begun" / ".lock").touch()
     (tmp_path / "broken" / "text.png").write_text("no picture")
     (tmp_path / "broken" / "void.jpg").touch()
     for index in range(12):
@@ -223,7 +234,10 @@ COMMANDS = {
     "resme x": r"resme: no such command\n.*did you mean gantrain resume\?",
     "smaple latest": r"smaple: no such command\n.*did you mean gantrain sample\?",
     "resume": r"resume: .*required: RUN.*\n.*--help",
+    "resume begun": r"begun: is a run that ended as it began: nothing is saved\n  the command",
     "resume latest": r"latest: there is no run.*\n.*start one",
+    "sample x --besst": r"unrecognized arguments: --besst\n  did you mean --best\?",
+    "loss": r"loss: no such command\n  choose one: loss=bce, ",
     "resume nowhere": r"nowhere: no such run.*\n.*latest",
     "doctor lastest": r"lastest: no such run.*\n.*did you mean `latest`\?",
     "widht=8": r"widht: no such option\n.*did you mean model.width\?",

@@ -10,11 +10,13 @@ import torch
 from omegaconf import DictConfig
 
 from gantrain import files
+from gantrain.compose import extended
 from gantrain.console import tell
 from gantrain.data.store import ImageSet
 from gantrain.doctor.report import Diagnosis, in_brief, in_full
 from gantrain.doctor.rules.rule import GOOD_PICTURES
-from gantrain.keys import key_of
+from gantrain.keys import RESUMABLE, command_line, key_of, within
+from gantrain.pages.records import Record
 from gantrain.train.cadence import some_four_times
 from gantrain.train.state import TrainingState
 from gantrain.train.step import Players
@@ -52,7 +54,9 @@ def choices(cfg: DictConfig, told: Mapping[str, Any]) -> dict[str, Any]:
         target = f"{group}._target_" in typed or option is None
         return str(cfg[group]["_target_"]).rsplit(".", 1)[-1] if target else str(option)
 
+    model = (told.get("choices") or {}).get("model")
     return {
+        **({"model": model} if model else {}),
         "loss": named("loss"),
         "penalty": named("penalty"),
         "optim": f"{named('optim')} lr_d {cfg.optim.lr_d:g} lr_g {cfg.optim.lr_g:g}",
@@ -62,6 +66,7 @@ def choices(cfg: DictConfig, told: Mapping[str, Any]) -> dict[str, Any]:
         "padding": cfg.padding.mode + (" with stem" if cfg.padding.stem else ""),
         "latent": f"{named('latent')} {cfg.latent.get('dim', '')}".strip(),
         "condition": cfg.condition.kind,
+        "augment": named("augment"),
         "seed": cfg.seed,
     }
 
@@ -81,10 +86,19 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     if cfg.metrics.every > state.step:
         over.append(f"quality: not measured; now: gantrain evaluate {shown}")
     where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
+    longer = f"gantrain resume {shown} train.steps={max(2 * state.step, GOOD_PICTURES)}"
     where += [
         f"report: {files.from_here(directory / files.PAGE)}",
         f"next: gantrain sample {shown} -n 64",
-        f"      gantrain resume {shown} train.steps={max(2 * state.step, GOOD_PICTURES)}",
+        f"      {cured(Record(directory, directory.name)) or longer}",
         f"      tensorboard --logdir {shown}",
     ]
     tell("\n".join(over + where), brief="\n".join(over))
+
+
+def cured(run: Record) -> str | None:
+    """The command with what the doctor would change; None: nothing but what a resume may."""
+    remedy = run.primary["remedy"] if run.primary else ()
+    if run.command is None or all(within(key_of(override), RESUMABLE) for override in remedy):
+        return None
+    return command_line(extended(run.overrides, remedy), run.summary.get("config_dir"))

@@ -38,5 +38,7 @@ def outlook(cfg: DictConfig, images: ImageSet, command: str) -> str:
     try:
         refuse({"batch_size": cfg.train.batch_size} | facts)
     except GantrainError as error:
-        return f"next: {command}, with {error.remedy}: {error.reason}"
+        if "=" not in error.remedy:
+            return f"next: {error.remedy}; {error.reason}"
+        return f"next: {command} {error.remedy}\n  {error.reason}"
     return f"next: {command}"

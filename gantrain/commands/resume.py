@@ -29,7 +29,7 @@ def resume(name: str, overrides: Sequence[str]) -> None:
         raise GantrainError(str(start), "was set aside when the run went on from an earlier one", remedy)
     cfg, _ = saved_config(run)
     for override in overrides:
-        change(cfg, override, run)
+        change(cfg, override, run, overrides)
     if start is None and checkpoint.newest(run) is None:
         raise GantrainError(str(run), "has no checkpoint to go on from", anew(run))
     with pictures_of(name, "resume"):
@@ -39,28 +39,28 @@ def resume(name: str, overrides: Sequence[str]) -> None:
         files.update_summary(run, **resumed(run, moved))
 
 
-def change(cfg: DictConfig, override: str, run: Path) -> None:
-    """Applies one key=value, if a resume may change that key."""
+def change(cfg: DictConfig, override: str, run: Path, overrides: Sequence[str]) -> None:
+    """Applies one key=value of those that were typed, if a resume may change that key."""
     key, equals, text = override.partition("=")
     flat = flatten(plain(cfg))
     if not equals:
         raise GantrainError(override, "is not key=value", "e.g. train.steps=4000")
     if key in GROUPS:
-        raise another_experiment(key, "is chosen when a run begins", run, override)
+        raise another_experiment(key, "is chosen when a run begins", run, overrides)
     if key not in flat and not within(key, [OPEN]):
-        raise unknown_key(key, flat)
+        raise unknown_key(key, [*flat, *GROUPS])
     value = value_of(override)
     if not within(key, RESUMABLE) and value != flat[key]:
         reason = f"{written(flat[key])} -> {text} would make it another experiment"
-        raise another_experiment(key, reason, run, override)
+        raise another_experiment(key, reason, run, overrides)
     OmegaConf.update(cfg, key, value, force_add=True)
 
 
-def another_experiment(key: str, reason: str, run: Path, override: str) -> GantrainError:
+def another_experiment(key: str, reason: str, run: Path, overrides: Sequence[str]) -> GantrainError:
     """With the command of the run that has it from the start."""
     record = Record(run, run.name)
     root = record.config.get(ROOT)
     moved = [f"{ROOT}=DIR"] if root is not None and not Path(root).exists() else []
-    typed = command_line(extended(record.overrides, [override, *moved]), record.summary.get("config_dir"))
+    typed = command_line(extended(record.overrides, [*overrides, *moved]), record.summary.get("config_dir"))
     may = "a resume may change train.steps, and how the run is watched (README, Resume)"
     return GantrainError(key, reason, f"as a run of its own: {typed}\n  {may}")

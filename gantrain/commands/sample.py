@@ -101,7 +101,7 @@ def sample(
     number = None if label is None else artist.label(label)
     suffix = f"{artist.step:08d}-seed{seed}" + (f"-class{number}" if number is not None else "")
     usual = PICTURES if walk is None else WALK_ROWS
-    if (count := count or usual) != usual and format != "png":
+    if (count := count or usual) != usual:
         suffix += f"-n{count}"  # beside those of another number, not over them
     if walk is not None:
         done = save_walk(artist, count, walk, seed, number, folder / f"walk-{suffix}-frames{walk}.png")

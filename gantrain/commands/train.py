@@ -109,7 +109,7 @@ def train_in(
             if not is_whole or was_over(directory, state):
                 log.info("already finished: %s", done)
                 return
-            log.info("ends here: %s", done)
+            log.info("ends here: %s", done.partition(";")[0])
             cfg.train.steps = max(cfg.train.steps, state.step)
         checkpoint.set_aside_after(directory, state.step)
         (directory / files.REPORT).unlink(missing_ok=True)  # it told of the shorter run
@@ -117,7 +117,10 @@ def train_in(
     introduce(cfg, images, state.nets, files.read_summary(directory) | told)
     where = ", ".join(f"{key} {choice}" for key, choice in decided.items())
     on = [f"going on after step {state.step}"] if state.step else []
-    tell("; ".join([f"device: {runtime.describe_device(device)}", where, *on]), brief="".join(on), once=True)
+    here, before = runtime.describe_device(device), files.read_summary(directory).get("device")
+    tell("; ".join([f"device: {here}", where, *on]), brief="".join(on), once=True)
+    if on and before not in (here, None):
+        log.warning("it goes on with %s and began with %s: not bit for bit as without a stop", here, before)
     for warning in warnings(facts):
         log.warning(warning)
     config = saved.recorded(cfg, data)

@@ -105,11 +105,14 @@ class ImageSet:
 
     def describe(self) -> list[str]:
         """Plain lines for a person: count, size, channels, range, classes with counts, skipped files."""
-        kind = {1: "grey", 3: "RGB"}[self.channels]
+        kind, many = (
+            {1: "grey", 3: "RGB"}[self.channels],
+            f"{self.count} images" if self.count > 1 else "1 image",
+        )
         low, high = self.value_range or (int(value) for value in self.images.aminmax())
         signed_low, signed_high = to_signed(torch.tensor([low, high], dtype=torch.uint8)).tolist()
         return [
-            f"{self.name}: {self.count} images, {self.image_size} x {self.image_size} pixels, {kind}"
+            f"{self.name}: {many}, {self.image_size} x {self.image_size} pixels, {kind}"
             + (f" ({self.made})" if self.made else ""),
             f"values: {low}..{high}, scaled to {signed_low:.2f}..{signed_high:.2f} for training"
             + (", half of them mirrored at random" if self.flip else ""),

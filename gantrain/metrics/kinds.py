@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from gantrain.errors import GantrainError
 
 LOWER_IS_BETTER = ("fd", "kd", "swd")
@@ -24,10 +26,12 @@ def check_metric(name: str, key: str = "metrics.best") -> None:
     """Raises GantrainError(key) for a metric that is not measured while training."""
     kind, _, space = name.partition("_")
     if kind not in KINDS or space not in (*IN_TRAINING, "cls"):
+        known = [f"{kind}_{space}" for kind in KINDS for space in (*IN_TRAINING, "cls")]
+        close = get_close_matches(name.lower(), known, 1, 0.7)
+        hint = f"did you mean {close[0]}? " if close else ""
         choices = ", ".join(f"{kind}_rand" for kind in KINDS)
-        raise GantrainError(
-            key, f"no such metric: '{name}'", f"choose one: {choices}; or _pca64, _cls for _rand"
-        )
+        remedy = f"{hint}choose one: {choices}; or _pca64, _cls for _rand"
+        raise GantrainError(key, f"no such metric: '{name}'", remedy)
 
 
 def badness(name: str, value: float) -> float:

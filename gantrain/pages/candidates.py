@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from gantrain.pages.records import Record, Row
 from gantrain.pages.settings import Settings, typed_as
 
+MANY = 3  # runs of a choice from which their spread is believed
 NAMED = 4  # settings that a name may consist of
 
 
@@ -36,7 +37,7 @@ class Spread:
 class Candidate:
     """One choice of settings, and its runs.
 
-    spread: of the metric; None: none was measured alike.
+    records: best first. spread: of the metric; None: none was measured alike.
     badness: of the same looks: by this it is ranked, lower is better.
     """
 
@@ -47,15 +48,20 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """As typed; where so much differs that nobody would read it, by its first run."""
+        """As typed; where so much differs that nobody would read it, by its best run."""
         if len(self.settings) > NAMED:
-            more = f" (of {len(self.records)} runs)" if len(self.records) > 1 else ""
+            more = f" and {len(self.records) - 1} alike" if len(self.records) > 1 else ""
             return f"{self.records[0].name}{more}"
         return typed_as(self.settings) or "these settings"
 
     @property
     def diverged(self) -> list[Record]:
         return [record for record in self.records if record.diverged]
+
+    @property
+    def few(self) -> bool:
+        """Too few runs to be sure of their spread: of two it may be small by luck."""
+        return not self.diverged and self.badness is not None and len(self.badness.values) < MANY
 
     @property
     def complaint(self) -> Row | None:

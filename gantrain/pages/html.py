@@ -18,6 +18,7 @@ from markupsafe import Markup
 from gantrain import __version__
 from gantrain.metrics.kinds import better
 from gantrain.pages.candidates import NAMED
+from gantrain.pages.caveats import caveat
 from gantrain.pages.curves import charts_of
 from gantrain.pages.effects import drawn
 from gantrain.pages.film import Film, Frame, exhibit_of, film_of
@@ -80,6 +81,7 @@ def _page(template: str, comparison: Comparison, title: str) -> str:
             title=title,
             version=__version__,
             comparison=comparison,
+            caveat=caveat(comparison),
             looks=looks,
             metrics=metrics,
             legend=legend(comparison),

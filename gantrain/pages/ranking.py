@@ -9,7 +9,6 @@ from functools import cached_property
 from math import inf
 from statistics import fmean
 
-from gantrain.doctor.rules.rule import GOOD_PICTURES
 from gantrain.metrics.kinds import badness, better
 from gantrain.pages.candidates import Candidate, Spread, apart
 from gantrain.pages.phrases import named, quoted, together, told, with_number
@@ -78,10 +77,15 @@ class Comparison:
         """Best first; then those of which runs diverged; then those without a number."""
         return self._grouped(self.keys)
 
+    @property
+    def judged(self) -> list[Candidate]:
+        """The candidates with a number."""
+        return [candidate for candidate in self.candidates if candidate.spread]
+
     def _grouped(self, keys: Sequence[str]) -> list[Candidate]:
         """The runs by what they have at `keys`, whatever else they have."""
         groups: dict[Settings, list[Record]] = {}
-        for record in self.records:
+        for record in self.ranked:
             groups.setdefault(settings_of(record, keys), []).append(record)
         found = [
             Candidate(settings, tuple(runs), self._spread(runs), self._badness(runs))
@@ -157,27 +161,8 @@ class Comparison:
     @property
     def winner(self) -> Record | None:
         """The best run of the best candidate."""
-        first = self._judged()[:1]
+        first = self.judged[:1]
         return next((run for run in self.ranked if first and run in first[0].records), None)
-
-    @property
-    def caveat(self) -> str:
-        """What the verdict leaves out: runs of unlike length, or too short for good pictures."""
-        steps = [record.total for record in self.records if record.name in self.measured and record.total]
-        if not steps:
-            return ""
-        uneven = (
-            f"They have {min(steps)} to {max(steps)} steps, which is not held against the shorter ones."
-            if min(steps) < max(steps) and "train.steps" not in self.keys
-            else ""
-        )
-        short = (
-            f"None of these runs has {GOOD_PICTURES} steps, which good pictures take: longer ones may rank "
-            "otherwise."
-            if max(steps) < GOOD_PICTURES
-            else ""
-        )
-        return " ".join(filter(None, (uneven, short)))
 
     # ---- In words ----------------------------------------------------------------------------------------
 
@@ -195,31 +180,33 @@ class Comparison:
             filter(None, (self._best(), *self._better(), self._worst(), self._complaints(), self._lost()))
         )
 
-    def _judged(self) -> list[Candidate]:
-        return [candidate for candidate in self.candidates if candidate.spread]
-
     def _best(self) -> str:
-        judged = self._judged()
+        judged = self.judged
         if not judged and any(record.measured(self.metric) for record in self.records):
             return f"Only runs that failed have measured {self.metric}, so none is called better."
         if not judged:
             return f"No run has measured {self.metric} yet, so none is called better."
         first, *others = judged
         if not others:
-            return f"{quoted(first)}: {self.metric} {told(first)}."
+            return f"{quoted(first)}: {self.metric} {told(first)}{'' if self.through else ', so far'}."
         on = f"on {self.metric} ({better(self.metric)} is better), {told(first)}"
         leads = "leads" if self.through else "leads so far"
         if any(candidate.badness and len(candidate.badness.values) > 1 for candidate in judged):
             close = [other for other in others if not apart(first, other)]
+            again = f"seed={self._unused_seeds} in another sweep, and gantrain compare with both"
             if not close:
-                return f"{quoted(first)} {'is best' if self.through else leads} {on}."
+                few = any(one.few for one in (first, others[0]))
+                verb = ("seems best" if few else "is best") if self.through else leads
+                before = f", before {with_number(others[0])}" if not self._worst() else ""
+                surer = f"; more seeds would make it surer: {again}" if few and self.through else ""
+                return f"{quoted(first)} {verb} {on}{before}{surer}."
             rest = len(close) - 1
             more = f" and {rest} other choice{'s' if rest > 1 else ''}" if rest else ""
             behind = (
                 "" if close[0] is others[0] else f", clearly before {quoted(others[0])} ({told(others[0])})"
             )
             against = f"against {quoted(close[0])} ({told(close[0])}){more}"
-            more_seeds = f"without more seeds, such as seed={self._unused_seeds}"
+            more_seeds = f"without more seeds: {again}"
             return f"{quoted(first)} {leads} {on}{behind}; {against} it is too close to call {more_seeds}."
         next_one = f"next is {with_number(others[0])} (more seeds would tell how much of it is chance)"
         return f"{quoted(first)} {leads} {on}; {next_one}."
@@ -253,7 +240,7 @@ class Comparison:
 
     def _worst(self) -> str:
         """Of three or more; of two, if something is known to be wrong with the other one."""
-        judged = self._judged()
+        judged = self.judged
         if len(judged) < (2 if self._reason else 3) or (judged[-1].complaint and not self._is_apart):
             return ""
         last = judged[-1]
@@ -265,19 +252,19 @@ class Comparison:
     @cached_property
     def _is_apart(self) -> bool:
         """Whether the last is clearly worse than every other."""
-        *others, last = self._judged()
+        *others, last = self.judged
         return all(apart(other, last) for other in others)
 
     @cached_property
     def _reason(self) -> Row | None:
         """What is wrong with the last, where it is clearly that and the doctor does not say it of all."""
-        judged = self._judged()
+        judged = self.judged
         rules = {cause and cause["rule"] for cause in (candidate.complaint for candidate in judged)}
         return judged[-1].complaint if len(rules) > 1 and self._is_apart else None
 
     def _complaints(self) -> str:
         """What the doctor says of the choices, but for what was given as a reason already."""
-        judged = self._judged()
+        judged = self.judged
         of: dict[str, list[Candidate]] = {}
         for candidate in judged[: len(judged) - bool(self._reason)]:
             if cause := candidate.complaint:

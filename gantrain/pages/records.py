@@ -231,9 +231,10 @@ def runs_in(folder: Path) -> list[Path]:
     """
     found: list[Path] = []
     for place, folders, _ in os.walk(folder):
-        runs = [name for name in folders if _is_run(Path(place, name))]
+        seen = [name for name in folders if not name.startswith(".")]  # not Hydra's own, .hydra
+        runs = [name for name in seen if _is_run(Path(place, name))]
         found += [Path(place, name) for name in runs]
-        folders[:] = [name for name in folders if name not in runs and not name.startswith(".")]
+        folders[:] = [name for name in seen if name not in runs]
     found.sort(key=lambda run: [_by_value(part) for part in run.relative_to(folder).parts])
     return [run.resolve() for run in found]
 

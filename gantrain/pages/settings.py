@@ -8,12 +8,13 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gantrain.console import written
+from gantrain.console import typed, written
 from gantrain.keys import GROUPS, RESUMABLE, ROOT, within
 from gantrain.pages.records import Record, values_swept
 
 SEED = "seed"  # runs that differ by it alone are one choice, tried several times
-WITHOUT_EFFECT = (*(key for key in RESUMABLE if not within(key, ["train", "data"])), "facts", "sweep")
+TOLD = ("train", "data", "runtime.threads")  # of what a resume may change
+WITHOUT_EFFECT = (*(key for key in RESUMABLE if not within(key, TOLD)), "facts", "sweep")
 """What cannot change what is trained, and sections that are no choice of the user's."""
 
 TARGET = "._target_"
@@ -89,8 +90,11 @@ def shown(key: str) -> str:
 
 
 def typed_as(settings: Settings) -> str:
-    """ "loss=hinge optim=ttur"; what a run has not, it was not typed with."""
-    return " ".join(f"{shown(key)}={value}" for key, value in settings if value != NOTHING)
+    """ "loss=hinge optim=ttur"; what a run has not, it was not typed with. Only blanks are quoted: the rest
+    is to be read as well.
+    """
+    pairs = [f"{shown(key)}={value}" for key, value in settings if value != NOTHING]
+    return " ".join(typed(pair) if " " in pair else pair for pair in pairs)
 
 
 def _typed(records: Sequence[Record]) -> dict[str, str]:

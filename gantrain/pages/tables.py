@@ -9,6 +9,7 @@ from typing import Any
 
 from gantrain import files
 from gantrain.metrics.kinds import better, meaning
+from gantrain.pages.caveats import caveat
 from gantrain.pages.ranking import Comparison
 from gantrain.pages.records import SHOWN_METRICS, Record
 from gantrain.pages.settings import SEED, shown, value_of
@@ -86,8 +87,10 @@ def rows(comparison: Comparison) -> list[list[Cell]]:
 
 
 def findings_of(record: Record) -> str:
-    """ "GD301 Checkerboard, GD302b Too smooth": what is worse than a remark."""
-    return ", ".join(f"{f['rule']} {f['title']}" for f in record.findings if f["severity"] != "info")
+    """ "GD301 Checkerboard, 2 remarks": what is worse than a remark by name."""
+    told = [f"{f['rule']} {f['title']}" for f in record.findings if f["severity"] != "info"]
+    remarks = len(record.findings) - len(told)
+    return ", ".join(told + ([f"{remarks} remark{'s' if remarks > 1 else ''}"] if remarks else []))
 
 
 def status_of(record: Record) -> str:
@@ -119,7 +122,7 @@ def as_csv(comparison: Comparison) -> str:
 
 
 def as_markdown(comparison: Comparison) -> str:
-    said = " ".join(filter(None, (comparison.verdict, comparison.caveat)))
+    said = " ".join(filter(None, (comparison.verdict, caveat(comparison))))
     lines = [said, "", _line(header(comparison)), "|" + "---|" * len(header(comparison))]
     lines += [_line([_escaped(_text(cell)) for cell in row]) for row in rows(comparison)]
     lines += ["", f"{told}."] if (told := legend(comparison)) else []
@@ -155,7 +158,7 @@ def as_text(comparison: Comparison) -> str:
         "  ".join(row[n].ljust(width) for n, width in zip(keep, widths, strict=True)).rstrip()
         for row in table
     ]
-    told = (legend(comparison), *means(comparison), comparison.verdict, comparison.caveat)
+    told = (legend(comparison), *means(comparison), comparison.verdict, caveat(comparison))
     return "\n".join([*lines, "", *filter(None, told)])
 
 

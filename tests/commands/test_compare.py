@@ -80,7 +80,8 @@ def test_a_folder_of_folders_brings_every_run_below_it(gantrain: Command) -> Non
     """As outputs/ has them: by date and time, a sweep's one deeper."""
     for place in ("2026-11-21/a", "2026-11-22/b", "multirun/2026-11-22/c/10", "multirun/2026-11-22/c/2"):
         assert gantrain(f"hydra.run.dir=all/{place}", *QUICK).code == 0
-    Path("all/2026-11-23").mkdir()
+    Path("all/2026-11-23/.hydra").mkdir(parents=True)
+    Path("all/2026-11-23/.hydra/config.yaml").touch()
     told = gantrain("compare", "all", "--format", "csv")
     assert told.code == 0, told.err
     rows = list(csv.DictReader(io.StringIO(told.out)))

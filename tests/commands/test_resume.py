@@ -315,6 +315,24 @@ def test_a_threshold_that_nobody_had_set_may_be_set(gantrain: Command) -> None:
     assert gantrain("resume", "run", "train.steps=4").code == 0
 
 
+def test_another_number_of_threads_is_said_to_give_other_bits(gantrain: Command) -> None:
+    assert gantrain(*TINY, "train.steps=2", "hydra.run.dir=run").code == 0
+    summary = files.read_summary(Path("run"))
+    files.update_summary(Path("run"), device="cpu (64 threads)")
+    told = gantrain("resume", "run", "train.steps=4", "runtime.threads=1")
+    assert told.code == 0, told.err
+    assert f"it goes on with {summary['device']} and began with cpu (64 threads): not bit for bit" in told.err
+    assert "began with" not in gantrain("resume", "run", "train.steps=6").err
+    assert saved_config(Path("run"))[0].runtime.threads == 1
+
+
+def test_the_command_of_a_run_of_its_own_has_all_that_was_typed(gantrain: Command) -> None:
+    assert gantrain(*TINY, "train.steps=2", "hydra.run.dir=run").code == 0
+    refused = gantrain("resume", "run", "train.steps=5", "loss=hinge", "metrics.every=5")
+    assert re.search("as a run of its own: gantrain .* train.steps=5 loss=hinge", refused.err)
+    assert "train.steps=2" not in refused.err
+
+
 def test_pictures_that_were_moved_are_found_again(gantrain: Command, tmp_path: Path) -> None:
     """By what each command says; a resume keeps the new place, and computes as if nothing had been moved."""
     for number in range(48):

@@ -106,6 +106,14 @@ def test_classes(gantrain: Command) -> None:
     assert Image.open("grid/grid-00000002-seed0-n20.png").size == (2 * 18 + 2, 10 * 18 + 2), "one row a class"
 
 
+@pytest.mark.parametrize(("classes", "rows", "columns"), [(2, 4, 8), (3, 3, 8), (10, 1, 7), (100, 1, 1)])
+def test_a_grid_of_few_classes_is_no_strip(classes: int, rows: int, columns: int) -> None:
+    z, labels, width = fixed_latents(Normal(5), count=64, num_classes=classes, seed=0, device=CPU)
+    assert labels is not None
+    assert (width, len(z)) == (columns, classes * rows * columns)
+    assert labels.tolist() == sorted(labels.tolist())
+
+
 def test_a_class_grid_has_the_same_noise_in_every_row() -> None:
     z, labels, columns = fixed_latents(Normal(5), count=20, num_classes=4, seed=0, device=CPU)
     assert columns == 5

@@ -32,13 +32,23 @@ def test_every_combination_gets_a_run(gantrain: Command) -> None:
     assert "[0]" not in log
     assert [f"[{job}] generator: " in outcome.out for job in (0, 1)] == [True, False]
     assert "tensorboard --logdir" not in outcome.out
-    assert [f"[{job}] choices: loss=" in outcome.out for job in range(6)] == [True] * 6
+    assert [f"[{job}] choices: model=dcgan, loss=" in outcome.out for job in range(6)] == [True] * 6
     assert [outcome.out.count(f"\n[{job}] device: ") for job in range(6)] == [1, 0, 0, 0, 0, 0]
     assert not re.search(r"^\[\d\] *$", outcome.out[outcome.out.index("[1] ") :], re.MULTILINE)
     log = next(Path("outputs/multirun").glob("*/*/5/train.log")).read_text().splitlines()
     dated = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING)( |$)")
     assert [line for line in log if not dated.match(line)] == []
     assert all(any(words in line for line in log) for words in ("generator: ", "tensorboard --logdir"))
+
+
+def test_what_is_swept_is_told(gantrain: Command) -> None:
+    outcome = gantrain("-m", "augment=none,diffaug", *SMALL)
+    assert outcome.code == 0, outcome.err
+    told = [line for line in outcome.out.splitlines() if "] choices: " in line]
+    assert [line.rpartition(", ")[2] for line in told] == ["seed=0", "seed=0"]
+    assert [f"augment={kind}" in line for kind, line in zip(("none", "diffaug"), told, strict=True)] == [
+        True
+    ] * 2
 
 
 def test_a_failing_job_stops_nothing_and_says_so_itself(gantrain: Command) -> None:

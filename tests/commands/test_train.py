@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -154,3 +157,29 @@ def test_training_on_the_digits_measurably_learns(gantrain: Command) -> None:
     assert outcome.code == 0
     folder = outcome.run / "checkpoints"
     assert distance(folder / "00000150.pt") < 0.5 * distance(folder / "00000001.pt")
+
+
+def test_in_a_file_lines_stand_as_they_were_said(tmp_path: Path) -> None:
+    """Warnings go to stderr, and are do not come before the rest: so nohup has it."""
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with open(tmp_path / "said", "wb") as said:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "gantrain",
+                *TINY,
+                "train.images=40",
+                "train.steps=2",
+                "data.image_size=16",
+            ],
+            cwd=tmp_path,
+            env=buffered | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            timeout=120,
+        )
+    told = (tmp_path / "said").read_text()
+    assert done.returncode == 0, told
+    places = [told.index(word) for word in ("choices: ", "warning: train.batch_size", "finished: ")]
+    assert places == sorted(places)

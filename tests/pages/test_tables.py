@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from made import sweep
+from made import CHECKERBOARD, sweep
 
 from gantrain.pages.html import compare_page
 from gantrain.pages.ranking import compare
@@ -28,6 +28,18 @@ def test_a_row_tells_of_one_checkpoint(tmp_path: Path) -> None:
         "higher is better: coverage_rand (0.95); in brackets: what real pictures give; "
         "each run at its best look by fd_rand"
     )
+
+
+def test_remarks_are_counted(tmp_path: Path) -> None:
+    """What is worse stands by its name."""
+    remark = {**CHECKERBOARD, "severity": "info", "primary": False}
+    runs = sweep(
+        tmp_path,
+        {**BCE, "fd": [0.1], "findings": [CHECKERBOARD, {**remark, "rule": "GD005c"}]},
+        {**HINGE, "fd": [0.2], "findings": [{**remark, "rule": id} for id in ("GD005c", "GD005e")]},
+    )
+    rows = list(csv.DictReader(io.StringIO(as_csv(compare(runs)))))
+    assert [row["findings"] for row in rows] == ["GD301 Checkerboard, 1 remark", "2 remarks"]
 
 
 def test_the_terminal_shows_what_each_option_gave_on_average(tmp_path: Path) -> None:

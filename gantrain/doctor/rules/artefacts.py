@@ -103,7 +103,7 @@ GD302B = Rule(
     },
     test=too_smooth,
     silenced_by=("GD201",),
-    why="A young generator has not learnt the finest detail yet, and bilinear upsampling cannot make it. "
+    why="A young generator has not learnt the finest detail yet; one that enlarges bilinearly cannot. "
     "Such pictures look soft, and distances on pixels do not mind.",
     remedies=remedies("GD302b"),
 )

@@ -86,7 +86,9 @@ def odd_rates(at: Examination, params: Params) -> Hit | None:
     rates, excess = f"optim.lr_d={lr_d:g} and optim.lr_g={lr_g:g}", max(lr_d, lr_g) / usual.highest
     said = []
     if excess > 1 or min(lr_d, lr_g) < usual.lowest:
-        times = f", and {max(lr_d, lr_g):g} is {excess:.3g} times the highest" if excess > 1 else ""
+        times = (
+            f", and {max(lr_d, lr_g):g} is {float(f'{excess:.3g}'):g} times the highest" if excess > 1 else ""
+        )
         said.append(f"usual are {usual.lowest:g} to {usual.highest:g}{times}")
     if not changes.LEAST_PACE <= pace <= changes.MOST_PACE:
         said.append(

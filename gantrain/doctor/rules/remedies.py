@@ -257,7 +257,7 @@ LONGER = Advice(
     "train.steps=3200",
     changes.longer,
     "What is still getting better only needs more steps.",
-    "Twice the time.",
+    "The time of the steps.",
     "Not if the quality has stopped rising.",
 )
 LONG_ENOUGH = Advice(

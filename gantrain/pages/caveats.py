@@ -1,0 +1,60 @@
+"""What a verdict leaves out, said below it. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gantrain.doctor.rules.rule import GOOD_PICTURES
+from gantrain.metrics.kinds import badness
+from gantrain.pages.candidates import Candidate
+from gantrain.pages.phrases import quoted
+from gantrain.pages.ranking import Comparison
+from gantrain.pages.records import SHOWN_METRICS
+
+
+def caveat(comparison: Comparison) -> str:
+    """Other metrics that say otherwise, runs of unlike length, or too short for good pictures; "" if none."""
+    return " ".join(filter(None, (_contrary(comparison), _uneven(comparison), _short(comparison))))
+
+
+def _contrary(comparison: Comparison) -> str:
+    """By what else was measured, at the same looks, all runs of the second choice are before the first's."""
+    if len(comparison.judged) < 2:
+        return ""
+    first, second = comparison.judged[:2]
+    names = []
+    for metric in SHOWN_METRICS:
+        ours, theirs = (tuple(_badness(comparison, one, metric)) for one in (first, second))
+        if min(len(ours), len(theirs)) > 1 and max(theirs) < min(ours):
+            names.append(metric)
+    if not names:
+        return ""
+    return f"By {' and '.join(names)} every run of {quoted(second)} is better than those of {quoted(first)}."
+
+
+def _badness(comparison: Comparison, candidate: Candidate, metric: str) -> Iterator[float]:
+    for record in candidate.records:
+        best = comparison.measured.get(record.name)
+        if best and (look := record.measured(metric, best["step"])):
+            yield badness(metric, look["value"])
+
+
+def _steps(comparison: Comparison) -> list[int]:
+    return [run.total for run in comparison.records if run.name in comparison.measured and run.total]
+
+
+def _uneven(comparison: Comparison) -> str:
+    steps = _steps(comparison)
+    if "train.steps" in comparison.keys or len(set(steps)) < 2:
+        return ""
+    span = f"{min(steps)} to {max(steps)} steps"
+    return f"The ranked runs have {span}, which is not held against the shorter ones."
+
+
+def _short(comparison: Comparison) -> str:
+    if max(_steps(comparison), default=GOOD_PICTURES) >= GOOD_PICTURES:
+        return ""
+    return (
+        f"None of the ranked runs has {GOOD_PICTURES} steps, which good pictures take: longer ones "
+        f"(train.steps={GOOD_PICTURES}) may rank otherwise."
+    )
