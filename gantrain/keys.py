@@ -43,8 +43,8 @@ GIVEN = {
 
 ROOT = "data.root"  # where pictures lie: they may be moved
 
-# A resume may change these: they cannot change what is computed at a given step. Pictures at another ROOT are
-# held against what the run says of its own (saved.refuse_other_data).
+# A resume may change these: they cannot change what is computed at a given step, or, of runtime, only its
+# last bits. Pictures at another ROOT are held against what the run says of its own (saved.refuse_other_data).
 RESUMABLE = (
     "train.steps",
     "train.stop_when_worse",

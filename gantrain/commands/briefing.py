@@ -29,13 +29,17 @@ def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[st
     length = (
         f"{steps} steps of {batch} images, {per_epoch:.1f} updates an epoch, {steps / per_epoch:.1f} epochs"
     )
-    if cfg.metrics.every > steps:  # said now, when it can still be helped
-        often = f"metrics.every={some_four_times(steps)}"
-        length += (
-            f"\nquality: not measured while it trains (metrics.every={cfg.metrics.every}); {often} would"
-        )
     players = [described(name, nets[name]) for name in ("generator", "discriminator")]
-    tell("\n".join([*images.describe(), *players, chosen, length]), brief=chosen, once=True)
+    said = [*images.describe(), *players, chosen, length, *unmeasured(cfg)]
+    tell("\n".join(said), brief=chosen, once=True)
+
+
+def unmeasured(cfg: DictConfig) -> list[str]:
+    """That the quality will not be known; said when it can still be helped."""
+    if cfg.metrics.every <= cfg.train.steps:
+        return []
+    often = f"metrics.every={some_four_times(cfg.train.steps)}"
+    return [f"quality: not measured while it trains (metrics.every={cfg.metrics.every}); {often} would"]
 
 
 def described(name: str, network: torch.nn.Module) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from gantrain import build, checkpoint, checks, files, runtime
+from gantrain.commands.briefing import unmeasured
 from gantrain.compose import Asked, beside, composed
 from gantrain.config import check_section, refuse, warnings
 from gantrain.console import aside, typed
@@ -19,6 +20,7 @@ from gantrain.doctor.duality import duality_gap
 from gantrain.doctor.eyes import Eyes
 from gantrain.doctor.report import in_full
 from gantrain.doctor.rules.registry import check_params
+from gantrain.doctor.rules.rule import GOOD_PICTURES
 from gantrain.errors import FoundError, GantrainError, NonFiniteError
 from gantrain.keys import ROOT
 from gantrain.pages.records import KILLED, Record, anew
@@ -124,7 +126,10 @@ def preflight(
         unkept = replace(
             doctor.report("planned"), run=None, warned=bool(warnings(facts))
         )  # pictures included
-        conclude(doctor, in_full(unkept), strict)
+        steps = cfg.train.steps
+        short = [f"{steps} steps are few: good pictures take {GOOD_PICTURES} or more"]
+        outlook = [*(short if steps < GOOD_PICTURES else []), *unmeasured(cfg)]
+        conclude(doctor, "\n".join([in_full(unkept), *outlook]), strict)
 
 
 def attending(cfg: DictConfig, run: Path, start: Path | None, facts: dict[str, Any] | None = None) -> Doctor:

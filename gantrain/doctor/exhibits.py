@@ -150,8 +150,8 @@ def nearest_pairs(fakes: Tensor, about: Material) -> Image.Image:
         for d, i, j in pairs
     ]
     nearest = _closest(about.reference.features("pca64")[: len(fakes)].cpu().double(), 1)[0][0] / usual
-    real = f"real pictures: usually 1 apart, at least {nearest:.2f}"
-    title = f"The nearest pairs among {len(fakes)} fakes ({real})"
+    least = f"at least {nearest:.2f}" if nearest > pairs[0][0] / usual else "though a few are nearly equal"
+    title = f"The nearest pairs among {len(fakes)} fakes (real pictures: usually 1 apart, {least})"
     return page(title, arranged(tiles, 3))
 
 

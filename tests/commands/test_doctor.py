@@ -127,7 +127,11 @@ def test_what_training_warns_of_is_told_before(gantrain: Command) -> None:
 
 
 def test_an_option_without_effect_is_told_before(gantrain: Command) -> None:
-    told = gantrain("doctor", "--preflight", "model=mlp", "upsample=transpose", *SMALL)
+    told = gantrain("doctor", "--preflight", "model=mlp", "upsample=transpose", "train.steps=40", *SMALL)
+    assert told.out.endswith(
+        "40 steps are few: good pictures take 800 or more\n"
+        "quality: not measured while it trains (metrics.every=500); metrics.every=10 would\n"
+    )
     assert told.code == 0, told.err
     assert "warning: upsample: has no effect: these networks do not take it" in told.err
 
