@@ -180,7 +180,7 @@ def main() -> None:
     """Runs the command line and exits: 0 done, 2 user's input, 3 non-finite, 130/143 stopped, 1 our fault."""
     for stream in (sys.stdout, sys.stderr):  # a file's name need not be one that the terminal can show
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace", line_buffering=True)
+            stream.reconfigure(errors="backslashreplace")
     code = _guarded(sys.argv[1:])
     sys.exit(_told(sys.stdout) or code)
 
