@@ -27,7 +27,7 @@ from gantrain.arguments import COMMANDS, file_error, run_command
 from gantrain.compose import CONFIG_NAME, Asked, beside, check_blanks, check_overrides, explain, opened
 from gantrain.console import aside, nobody_listens, typed
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
-from gantrain.files import LOCK, LOG
+from gantrain.files import LOCK, LOG, is_held
 from gantrain.keys import GROUPS, config_dir, options_of
 from gantrain.train.cadence import some_four_times
 
@@ -124,7 +124,8 @@ def _train_once(cfg: DictConfig) -> float | None:
 
 def _remove_if_empty(directory: Path) -> None:
     """What Hydra made before gantrain could refuse, the lock that was taken, what was said of the data."""
-    if directory.is_dir() and LOCK in (names := {path.name for path in directory.iterdir()}) <= {LOCK, LOG}:
+    names = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
+    if LOCK in names <= {LOCK, LOG} and not is_held(directory):
         for name in names:
             (directory / name).unlink()
     for folder in (directory, *directory.parents[:2]):  # outputs/<date>/<time>

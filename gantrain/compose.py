@@ -275,7 +275,8 @@ def _all_unknown(first: str, overrides: Sequence[str], known: set[str]) -> Gantr
     """Every key that nothing takes, each with what was meant: Hydra stops at the first."""
     error = unknown_key(first, known)
     given = dict.fromkeys(_split(override)[0] for override in overrides if "=" in override)
-    also = [key for key in given if key not in (first, *known) and not within(key, [OPEN, "hydra"])]
+    ours = [key for key in given if not (within(key, [OPEN]) or key.startswith("hydra"))]
+    also = [key for key in ours if key not in (first, *known)]
     guesses = [re.match(r"did you mean (\S+\?)", unknown_key(key, known).remedy) for key in also]
     told = [f"{key} ({guess[1]})" if guess else key for key, guess in zip(also, guesses, strict=True)]
     remedy = f"{error.remedy}\n  nor is there: {', '.join(told)}" if told else error.remedy

@@ -167,7 +167,7 @@ TRAINING = {
     "--foo": r"--foo: no such flag\n.*: foo=VALUE; gantrain --hydra-help",
     "--loss hinge": r"--loss: no such flag\n.*no dashes: loss=hinge;",
     "--loss=hinge seed=1": r"--loss=hinge: no such flag\n.*no dashes: loss=hinge;",
-    "tran.steps=10 los=hinge seed=1 optm=ttur": (
+    "tran.steps=10 los=hinge seed=1 hydra/launcher=basic optm=ttur": (
         r"tran.steps: no such option\n.*did you mean train.steps\?.*\n"
         r"  nor is there: los \(loss\?\), optm \(optim\?\)$"
     ),
@@ -215,6 +215,15 @@ def material(tmp_path: Path) -> None:
 @pytest.mark.parametrize("typed", TRAINING)
 def test_training_refuses(gantrain: Command, typed: str) -> None:
     assert_refused(gantrain(*tiny(*typed.split())), TRAINING[typed])
+
+
+@pytest.mark.usefixtures("material")
+def test_what_was_said_of_the_data_leaves_no_run(gantrain: Command) -> None:
+    """A log of a broken picture is all that there is when the batch turns out too large."""
+    (Path("flat") / "text.png").write_text("no picture")
+    refused = gantrain("data=folder", "data.root=flat", "data.image_size=16", "train.batch_size=64")
+    assert_refused(refused, "does not fit into the 9 images")
+    assert not Path("outputs").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
