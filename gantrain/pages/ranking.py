@@ -247,7 +247,8 @@ class Comparison:
         word = ("worst" if self._is_apart else "last") if self.through else "last so far"
         reason = f": {named(self._reason)}" if self._reason else ""
         among = " of those measured" if len(judged) < len(self.candidates) else ""
-        return f"{quoted(last)} is {word}{among}, {told(last)}{reason}."
+        verb = "seems" if word == "worst" and last.few else "is"
+        return f"{quoted(last)} {verb} {word}{among}, {told(last)}{reason}."
 
     @cached_property
     def _is_apart(self) -> bool:
