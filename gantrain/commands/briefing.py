@@ -21,6 +21,8 @@ from gantrain.train.cadence import some_four_times
 from gantrain.train.state import TrainingState
 from gantrain.train.step import Players
 
+RATES = "GD005c"  # unusual learning rates: a remark by itself
+
 
 def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[str, Any]) -> None:
     """Says what is about to happen, before time is spent on it; told: as summary.json has it."""
@@ -102,7 +104,8 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
 
 def cured(run: Record) -> str | None:
     """The command with what the doctor would change; None: nothing but what a resume may."""
-    remedy = run.primary["remedy"] if run.primary else ()
+    rates = [finding["remedy"] for finding in run.findings if finding["rule"] == RATES]  # suspected first
+    remedy = (rates or [run.primary["remedy"]])[0] if run.primary else ()
     if run.command is None or all(within(key_of(override), RESUMABLE) for override in remedy):
         return None
     return command_line(extended(run.overrides, remedy), run.summary.get("config_dir"))

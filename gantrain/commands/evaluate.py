@@ -166,8 +166,10 @@ def in_short(
     found: Mapping[str, Measurement], classes: Sequence[ClassShare], best: str, count: int
 ) -> Iterator[str]:
     """What most people want to know: the metric by which the run's checkpoints are kept, first."""
-    known = any(measured.null_mean is not None for measured in found.values())
-    yield f"In short, of {count:,} pictures{' (in brackets what real ones give)' if known else ''}:"
+    least = min((measured.null_n[1] for measured in found.values() if measured.null_n), default=None)
+    fewer = "; of fewer pictures distances come out larger" if least and least < count else ""
+    nulls = f" (in brackets what {least:,} real ones give{fewer})" if least else ""
+    yield f"In short, of {count:,} pictures{nulls}:"
     for name in dict.fromkeys((best, *SHOWN_METRICS)):
         if name in found:
             null = found[name].null_mean

@@ -63,7 +63,7 @@ def test_the_table(gantrain: Command) -> None:
     words = "100 pictures by the averaged generator in eval mode against 256 real ones (held_out)"
     assert sum(words in line for line in lines) == 3
     assert "class" in outcome.out
-    end = lines.index("In short, of 100 pictures (in brackets what real ones give):")
+    end = lines.index("In short, of 100 pictures (in brackets what 100 real ones give):")
     assert [line.split()[0] for line in lines[end - 11 : end - 1]] == list("0123456789")
     value, real = (rows["fd_rand"].split()[number] for number in (1, 2))
     told = "Frechet distance to the real pictures, lower is better"

@@ -116,6 +116,14 @@ def test_an_entangled_run_is_told_so_at_once(gantrain: Command) -> None:
     assert gantrain("doctor", "latest", "doctor.ignore=[GD004]", "--strict").code == 0
 
 
+def test_of_a_sick_run_odd_rates_are_suspected_first(gantrain: Command) -> None:
+    odd = ("optim.lr_d=0.02", "optim.lr_g=0.02")
+    told = gantrain(*SMALL, "schedule=entangled", "train.steps=30", "loss=hinge", *odd).out.splitlines()
+    (cured,) = [line.split() for line in told if line.startswith("      gantrain ")]
+    assert {"optim.lr_d=0.0002", "optim.lr_g=0.0002"} <= set(cured)
+    assert not set(odd) & set(cured)
+
+
 def test_a_finding_ends_where_its_rule_is_ignored(gantrain: Command) -> None:
     run = gantrain(*SMALL, "schedule=entangled", "train.steps=30", "loss=hinge").run
     assert gantrain("resume", str(run), "train.steps=60", "doctor.ignore=[GD004]").code == 0
