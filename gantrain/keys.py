@@ -24,6 +24,7 @@ KNOWN_AS = {
     "epochs": "train.steps, which counts updates",
     "epoch": "train.steps, which counts updates",
     "iterations": "train.steps",
+    "steps": "train.steps",
     "lr": "optim.lr_d or optim.lr_g",
     "learning_rate": "optim.lr_d or optim.lr_g",
     "z_dim": "latent.dim",

@@ -81,6 +81,7 @@ TRAINING = {
     "+loss=hinge": r"loss: is given more than once",
     # wrong types
     "loss=bce,": r"loss: has a comma after its value\n  without: loss=bce$",
+    "steps=300": r"steps: no such option\n  did you mean train.steps\?",
     "--stepz=3": r"--stepz=3: no such flag\n.*no dashes: stepz=3;",
     "--verison": r"--verison: no such flag\n  did you mean --version\?",
     "metrics.best=FD_rnd": r"metrics.best: no such metric: 'FD_rnd'\n  did you mean fd_rand\?",
