@@ -27,7 +27,7 @@ from gantrain.arguments import COMMANDS, file_error, run_command
 from gantrain.compose import CONFIG_NAME, Asked, beside, check_blanks, check_overrides, explain, opened
 from gantrain.console import aside, nobody_listens, typed
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
-from gantrain.files import LOCK, LOG, is_held
+from gantrain.files import is_held, only_begun
 from gantrain.keys import GROUPS, config_dir, options_of
 from gantrain.train.cadence import some_four_times
 
@@ -124,10 +124,9 @@ def _train_once(cfg: DictConfig) -> float | None:
 
 def _remove_if_empty(directory: Path) -> None:
     """What Hydra made before gantrain could refuse, the lock that was taken, what was said of the data."""
-    names = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
-    if LOCK in names <= {LOCK, LOG} and not is_held(directory):
-        for name in names:
-            (directory / name).unlink()
+    if only_begun(directory) and not is_held(directory):
+        for path in directory.iterdir():
+            path.unlink()
     for folder in (directory, *directory.parents[:2]):  # outputs/<date>/<time>
         if folder != Path.cwd() and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -251,7 +251,8 @@ def _composition(error: ConfigCompositionException, overrides: Sequence[str]) ->
 def _about(named: str, text: str, cause: BaseException | None, overrides: Sequence[str]) -> GantrainError:
     key, value = _split(named)
     given = [o for o in overrides if _split(o)[0] == key]
-    known = _known_keys(overrides)
+    usual = _usual(overrides)
+    known = _names(usual)
     if key == "sweep" and given and not any(o.startswith("+") for o in given):
         option = _split(given[-1])[1]
         return GantrainError(f"sweep={option}", "is added to the options", f"+sweep={option}")
@@ -267,7 +268,7 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
     if key == OPEN:
         remedy = f"one at a time: {OPEN}.GD201.variety_warn=0.2"
         return GantrainError(key, "is a section of rules and their parameters", remedy)
-    example = typed(f"{key}={written(_usual(overrides).get(key))}")
+    example = typed(f"{key}={written(usual.get(key))}")
     return of_section(key, known) or GantrainError(key, _type_reason(cause, value), f"e.g. {example}")
 
 
@@ -310,8 +311,12 @@ EXPLANATIONS = {
 
 
 def _known_keys(overrides: Sequence[str] = ()) -> set[str]:
-    """Every key of the composition, and the groups."""
-    keys = set(_usual(overrides))
+    return _names(_usual(overrides))
+
+
+def _names(usual: Mapping[str, Any]) -> set[str]:
+    """Every key of a composition, its sections and the groups."""
+    keys = set(usual)
     sections = {key.rpartition(".")[0] for key in keys}
     return {key for key in keys | sections | set(GROUPS) if key}
 

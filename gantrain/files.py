@@ -239,12 +239,18 @@ def _checked(run: Path) -> Path:
             deeper = " and folders with more" if any(run.glob(f"*/*/{CONFIG}")) else ""
             raise GantrainError(str(run), f"is not a run: it holds {count}{deeper}", remedy)
         reason, remedy = f"is not a run: it has no {CONFIG}", "`latest`, or a directory under outputs/"
-        if {path.name for path in run.iterdir()} in ({LOCK}, {LOCK, LOG}):
-            begun = "is a run that has only begun" if is_held(run) else "is a run that ended as it began"
-            reason = f"{begun}: nothing is saved"
-            remedy = "let it train" if is_held(run) else "the command that started it starts it again"
+        if only_begun(run) and is_held(run):
+            reason, remedy = "is a run that has only begun: nothing is saved", "let it train"
+        elif only_begun(run):
+            reason = "is a run that ended as it began: nothing is saved"
+            remedy = "the command that started it starts it again"
         raise GantrainError(str(run), reason, remedy)
     return run
+
+
+def only_begun(run: Path) -> bool:
+    """Whether a run has left nothing but its lock, and perhaps what it said of its data."""
+    return run.is_dir() and LOCK in (names := {path.name for path in run.iterdir()}) and names <= {LOCK, LOG}
 
 
 def is_held(run: Path) -> bool:

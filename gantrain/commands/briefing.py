@@ -14,14 +14,13 @@ from gantrain.compose import extended
 from gantrain.console import tell
 from gantrain.data.store import ImageSet
 from gantrain.doctor.report import Diagnosis, in_brief, in_full
+from gantrain.doctor.rules.lints import GD005C
 from gantrain.doctor.rules.rule import GOOD_PICTURES
 from gantrain.keys import RESUMABLE, command_line, key_of, within
 from gantrain.pages.records import Record
 from gantrain.train.cadence import some_four_times
 from gantrain.train.state import TrainingState
 from gantrain.train.step import Players
-
-RATES = "GD005c"  # unusual learning rates: a remark by itself
 
 
 def introduce(cfg: DictConfig, images: ImageSet, nets: Players, told: Mapping[str, Any]) -> None:
@@ -104,7 +103,7 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
 
 def cured(run: Record) -> str | None:
     """The command with what the doctor would change; None: nothing but what a resume may."""
-    rates = [finding["remedy"] for finding in run.findings if finding["rule"] == RATES]  # suspected first
+    rates = [finding["remedy"] for finding in run.findings if finding["rule"] == GD005C.id]  # suspected first
     remedy = (rates or [run.primary["remedy"]])[0] if run.primary else ()
     if run.command is None or all(within(key_of(override), RESUMABLE) for override in remedy):
         return None

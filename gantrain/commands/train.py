@@ -114,10 +114,11 @@ def train_in(
         checkpoint.set_aside_after(directory, state.step)
         (directory / files.REPORT).unlink(missing_ok=True)  # it told of the shorter run
     files.drop_rows_after(directory, state.step)
-    introduce(cfg, images, state.nets, files.read_summary(directory) | told)
+    summary = files.read_summary(directory)
+    introduce(cfg, images, state.nets, summary | told)
     where = ", ".join(f"{key} {choice}" for key, choice in decided.items())
     on = [f"going on after step {state.step}"] if state.step else []
-    here, before = runtime.describe_device(device), files.read_summary(directory).get("device")
+    here, before = runtime.describe_device(device), summary.get("device")
     tell("; ".join([f"device: {here}", where, *on]), brief="".join(on), once=True)
     if on and before not in (here, None):
         log.warning("it goes on with %s and began with %s: not bit for bit as without a stop", here, before)

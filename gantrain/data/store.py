@@ -105,10 +105,8 @@ class ImageSet:
 
     def describe(self) -> list[str]:
         """Plain lines for a person: count, size, channels, range, classes with counts, skipped files."""
-        kind, many = (
-            {1: "grey", 3: "RGB"}[self.channels],
-            f"{self.count} images" if self.count > 1 else "1 image",
-        )
+        kind = {1: "grey", 3: "RGB"}[self.channels]
+        many = f"{self.count} images" if self.count > 1 else "1 image"
         low, high = self.value_range or (int(value) for value in self.images.aminmax())
         signed_low, signed_high = to_signed(torch.tensor([low, high], dtype=torch.uint8)).tolist()
         return [

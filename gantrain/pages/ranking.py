@@ -161,8 +161,7 @@ class Comparison:
     @property
     def winner(self) -> Record | None:
         """The best run of the best candidate."""
-        first = self.judged[:1]
-        return next((run for run in self.ranked if first and run in first[0].records), None)
+        return self.judged[0].records[0] if self.judged else None
 
     # ---- In words ----------------------------------------------------------------------------------------
 
