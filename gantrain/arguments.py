@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from gantrain import files
-from gantrain.config import LARGEST_SEED
 from gantrain.errors import GantrainError, of_the_file_system
+from gantrain.words import Parser, count, seed
 
 Arguments = argparse.Namespace
 
@@ -74,30 +73,11 @@ def _doctor(arguments: Arguments) -> None:
     examine(run, settings, arguments.strict, arguments.device, arguments.deep)
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-_count.__name__ = "positive whole number"  # argparse names the type by this
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if abs(value) > LARGEST_SEED:
-        raise ValueError
-    return value
-
-
-_seed.__name__ = "whole number up to 2^62"
-
 RUN = (("run",), {"metavar": "RUN", "help": "a run directory, a checkpoint file, or `latest`"})
 
 
 BEST = (("--best",), {"action": "store_true", "help": "its best checkpoint by metrics.best, not the newest"})
-SEED = (("--seed",), {"type": _seed, "default": 0, "help": "same seed, same pictures (0)"})
+SEED = (("--seed",), {"type": seed, "default": 0, "help": "same seed, same pictures (0)"})
 DEVICE = (("--device",), {"default": "auto", "help": "auto, cpu, cuda or mps"})
 CONFIG_DIR = (("--config-dir",), {"metavar": "DIR", "help": "a folder of options of your own"})
 
@@ -131,7 +111,7 @@ COMMANDS = {
             BEST,
             (
                 ("-n", "--count"),
-                {"type": _count, "help": "how many pictures (64), or rows of a walk (8)"},
+                {"type": count, "help": "how many pictures (64), or rows of a walk (8)"},
             ),
             SEED,
             (
@@ -144,7 +124,7 @@ COMMANDS = {
             ),
             (
                 ("--walk",),
-                {"type": _count, "metavar": "FRAMES", "help": "a grid of walks from one picture to another"},
+                {"type": count, "metavar": "FRAMES", "help": "a grid of walks from one picture to another"},
             ),
             (("--class",), {"dest": "label", "metavar": "K", "help": "only this class, by number or name"}),
             (("--out",), {"type": Path, "metavar": "DIR", "help": "where to (RUN/samples/drawn)"}),
@@ -169,7 +149,7 @@ COMMANDS = {
             (
                 ("-n", "--count"),
                 {
-                    "type": _count,
+                    "type": count,
                     "default": 10_000,
                     "help": "how many to draw (10000; at most the real ones)",
                 },
@@ -263,7 +243,7 @@ COMMANDS = {
                 ("--out",),
                 {"type": Path, "metavar": "FILE", "help": "where to (RUN/export/STEP/generator...)"},
             ),
-            (("--seed",), {"type": _seed, "default": 0, "help": "of the latents it is checked with (0)"}),
+            (("--seed",), {"type": seed, "default": 0, "help": "of the latents it is checked with (0)"}),
         ),
     ),
     "inspect": Command(
@@ -313,14 +293,6 @@ WITHOUT_EFFECT: tuple[tuple[Callable[[dict[str, Any]], bool], str, str, str], ..
 )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        flag = message.partition("unrecognized arguments: ")[2].partition(" ")[0].partition("=")[0]
-        close = get_close_matches(flag, self._option_string_actions, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise GantrainError(self.prog, message, f"{hint}{self.prog} --help lists what it takes")
-
-
 def run_command(name: str, words: Sequence[str]) -> None:
     """Runs `gantrain NAME WORDS`.
 
@@ -344,7 +316,7 @@ def file_error(name: str, error: OSError) -> GantrainError | None:
 
 def _parser_of(name: str) -> argparse.ArgumentParser:
     command = COMMANDS[name]
-    parser = _Parser(prog=f"gantrain {name}", description=command.help)
+    parser = Parser(prog=f"gantrain {name}", description=command.help)
     for flags, options in command.arguments:
         parser.add_argument(*flags, **options)
     return parser

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import sys
@@ -26,7 +25,14 @@ from gantrain import __version__, sweeps
 from gantrain.arguments import COMMANDS, file_error, run_command
 from gantrain.compose import CONFIG_NAME, Asked, beside, check_blanks, check_overrides, explain, opened
 from gantrain.console import aside, nobody_listens, typed
-from gantrain.errors import INTERRUPTED, GantrainError, Interrupted, NonFiniteError, of_the_file_system
+from gantrain.errors import (
+    INTERRUPTED,
+    GantrainError,
+    Interrupted,
+    NonFiniteError,
+    meant,
+    of_the_file_system,
+)
 from gantrain.files import is_held, only_begun
 from gantrain.keys import GROUPS, config_dir, options_of
 from gantrain.train.cadence import some_four_times
@@ -140,9 +146,7 @@ def _dispatch(argv: Sequence[str]) -> None:
     elif first in COMMANDS:
         run_command(first, argv[1:])
     elif first and first[0].isalpha() and "=" not in first:
-        close = difflib.get_close_matches(first, COMMANDS, 1, 0.5)
-        hint = f"did you mean gantrain {close[0]}? " if close else ""
-        hint = f"{options_of(first)}; " if first in GROUPS else hint
+        hint = f"{options_of(first)}; " if first in GROUPS else meant(first, COMMANDS, "gantrain ", 0.5)
         remedy = f"{hint}commands: {', '.join(COMMANDS)}; training needs no word: gantrain [key=value]"
         raise GantrainError(first, "no such command", remedy)
     else:
@@ -156,14 +160,13 @@ def _check_arguments(argv: Sequence[str]) -> None:
     parser.error = _refuse_flag  # type: ignore[method-assign]  # instead of a page of usage
     known, unknown = parser.parse_known_args(list(argv))
     if unknown:
-        flags = difflib.get_close_matches(unknown[0], (*parser._option_string_actions, "--version"), 1, 0.8)
-        if flags:
-            raise GantrainError(unknown[0], "no such flag", f"did you mean {flags[0]}?")
+        if hint := meant(unknown[0], (*parser._option_string_actions, "--version"), likeness=0.8):
+            raise GantrainError(unknown[0], "no such flag", hint.strip())
         name, _, value = unknown[0].lstrip("-").partition("=")
         value = value or next((word for word in known.overrides if "=" not in word), "VALUE")
-        meant = typed(f"{name}={value}")
+        option = typed(f"{name}={value}")
         raise GantrainError(
-            unknown[0], "no such flag", f"options have no dashes: {meant}; gantrain --hydra-help lists flags"
+            unknown[0], "no such flag", f"options have no dashes: {option}; gantrain --hydra-help lists flags"
         )
     if known.config_dir is not None and not Path(known.config_dir).is_dir():
         raise GantrainError("--config-dir", f"there is no folder {known.config_dir}", "check the path")

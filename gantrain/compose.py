@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -22,8 +21,8 @@ from hydra.errors import (
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gantrain.console import typed, written
-from gantrain.errors import GantrainError
+from gantrain.console import aside, typed, written
+from gantrain.errors import GantrainError, meant
 from gantrain.keys import (
     GROUPS,
     OPEN,
@@ -140,7 +139,9 @@ def check_blanks(words: Sequence[str]) -> None:
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
-    """Refuses what Hydra would only answer with a traceback: a group without an option."""
+    """Refuses what Hydra would only answer with a traceback: a group without an option; and warns of a key
+    that was given several values, of which Hydra takes the last.
+    """
     for before, override in zip(("", *overrides), overrides, strict=False):
         key, value = _split(override)
         if not key:
@@ -149,6 +150,9 @@ def check_overrides(overrides: Sequence[str]) -> None:
             raise _not_an_override(override, before)
         if key in GROUPS and key not in OPTIONAL and value in ("null", "None", ""):
             raise GantrainError(override, "cannot be left out: training needs one", options_of(key))
+    last = {key_of(override): override for override in overrides}
+    for key in dict.fromkeys(key_of(override) for override in overrides if override not in last.values()):
+        aside(f"warning: {key} is given more than one value, and the last one counts: {last[key]}")
 
 
 def _not_an_override(text: str, before: str = "") -> GantrainError:
@@ -195,8 +199,7 @@ def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> 
     if group not in GROUPS:
         return unknown_key(group, _known_keys(overrides))
     names = error.options or []
-    close = difflib.get_close_matches(option, names, 1, 0.5)
-    hint = f"did you mean {group}={close[0]}? " if close else ""
+    hint = meant(option, names, f"{group}=", 0.5)
     if group == "data" and (own := _own_pictures(option)):
         hint = f"your own pictures: {own}; "
     choices = f"{group} has: {', '.join(names)}" if names else options_of(group)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 USER_INPUT = 2
@@ -70,6 +72,12 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def meant(word: str, known: Iterable[str], before: str = "", likeness: float = 0.6) -> str:
+    """ "did you mean X? " with the known word that is most like it, and `before` in front; "" if none is."""
+    close = get_close_matches(word, list(known), 1, likeness)
+    return f"did you mean {before}{close[0]}? " if close else ""
 
 
 def of_the_file_system(

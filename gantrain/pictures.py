@@ -55,14 +55,16 @@ def _draw_block(network: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
 def fixed_latents(
     latent: Latent, count: int, num_classes: int, seed: int, device: torch.device
 ) -> tuple[Tensor, Tensor | None, int]:
-    """Latents, labels and columns of a grid; with classes the same noise for each, in a row or, of few
-    classes, in as many rows as make the grid square.
+    """Latents, labels and columns of a grid; with classes the same noise for each, as often as makes `count`
+    or the next more, in a row or, of few classes, in as many rows as make the grid nearly square.
     """
     if not num_classes:
         z = torch.cat(list(latent_blocks(latent, count, seed, device)))
         return z, None, columns_for(count)
     each = max(1, -(-count // num_classes))
-    rows = max(1, round((each / num_classes) ** 0.5))
+    square = max(1.0, (each / num_classes) ** 0.5)
+    full = [rows for rows in range(1, each + 1) if each % rows == 0 and 1 / 2 <= rows / square <= 2]
+    rows = min(full, key=lambda rows: abs(rows - square), default=round(square))  # or the last is filled up
     columns = -(-each // rows)
     z = torch.cat(list(latent_blocks(latent, rows * columns, seed, device)))
     labels = torch.arange(num_classes, device=device).repeat_interleave(rows * columns)

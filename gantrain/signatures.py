@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import logging
 import os
@@ -17,7 +16,7 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gantrain.errors import GantrainError
+from gantrain.errors import GantrainError, meant
 from gantrain.keys import unknown_key
 
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
@@ -113,11 +112,9 @@ def check_type(value: object, hint: Any, key: str) -> None:
     choices = _choices(hint)
     if choices:
         if value not in choices:
-            close = difflib.get_close_matches(str(value), [str(c) for c in choices], 1)
-            hint_text = f"did you mean {key}={close[0]}? " if close else ""
-            raise GantrainError(
-                key, f"no such choice: '{value}'", f"{hint_text}choices: {', '.join(map(str, choices))}"
-            )
+            guess = meant(str(value), map(str, choices), f"{key}=")
+            remedy = f"{guess}choices: {', '.join(map(str, choices))}"
+            raise GantrainError(key, f"no such choice: '{value}'", remedy)
         return
     try:
         schema = OmegaConf.structured(make_dataclass("Option", [("value", hint, field(default=MISSING))]))

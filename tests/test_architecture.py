@@ -28,6 +28,7 @@ FLOORS = (
     ("build",),
     ("checks", "saved"),
     ("commands",),
+    ("words",),
     ("arguments",),
     ("cli",),
     ("__main__",),
@@ -51,6 +52,7 @@ WITHOUT_TORCH = (
         "sweeps",
         "train.cadence",
         "train.schedule",
+        "words",
     ),
     *(
         f"pages.{name}"

@@ -88,17 +88,27 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     shown = files.from_here(directory)
     grids = files.numbered(directory / files.SAMPLES, "png")
     over = [f"finished: {state.step} steps in {state.seconds:.0f} s, everything is in {shown}"]
-    if cfg.metrics.every > state.step:
-        over.append(f"quality: not measured; now: gantrain evaluate {shown}")
+    run = Record(directory, directory.name)
+    over += quality(run, state.step, shown) if cfg.metrics.every else []
     where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
     longer = f"gantrain resume {shown} train.steps={max(2 * state.step, GOOD_PICTURES)}"
     where += [
         f"report: {files.from_here(directory / files.PAGE)}",
         f"next: gantrain sample {shown} -n 64",
-        f"      {cured(Record(directory, directory.name)) or longer}",
+        f"      {cured(run) or longer}",
         f"      tensorboard --logdir {shown}",
     ]
     tell("\n".join(over + where), brief="\n".join(over))
+
+
+def quality(run: Record, step: int, shown: str) -> list[str]:
+    """What was measured last beside what real pictures give, and of an earlier best how to take it."""
+    best, now = run.measured(run.metric), run.measured(run.metric, step)
+    if best is None or now is None:
+        return [f"quality: not measured{' at the end' if best else ''}; now: gantrain evaluate {shown}"]
+    usual = "" if now["null_mean"] is None else f" (real pictures: {now['null_mean']:.3g})"
+    earlier = f"; {best['value']:.3g} at step {best['step']}, which --best takes"
+    return [f"quality: {run.metric} {now['value']:.3g}{usual}{earlier if best['step'] < now['step'] else ''}"]
 
 
 def cured(run: Record) -> str | None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gantrain import build, checkpoint, files, pictures, runtime
+from gantrain.data.store import SHOWN_CLASSES
 from gantrain.errors import GantrainError
 from gantrain.networks.latent import Latent
 from gantrain.pages.records import anew
@@ -47,12 +48,16 @@ class Artist:
             raise GantrainError(
                 "--class", "this run was trained without classes", "train with condition=class"
             )
-        names = list(self.data.class_names) or [str(k) for k in range(self.num_classes)]
+        names = self.class_names
         if name in names:
             return names.index(name)
         if name.isdecimal() and int(name) < self.num_classes:
             return int(name)
         raise GantrainError("--class", f"no such class: '{name}'", f"classes: {', '.join(names)}")
+
+    @property
+    def class_names(self) -> list[str]:
+        return list(self.data.class_names) or [str(k) for k in range(self.num_classes)]
 
     def draw(
         self, count: int, seed: int, label: int | None = None, labels: Tensor | None = None
@@ -129,28 +134,30 @@ def save_grid(artist: Artist, count: int, seed: int, label: int | None, folder: 
         raise GantrainError(
             "-n", f"a grid holds at most {MOST_IN_A_GRID} pictures, got {count}", "--format png or npz"
         )
-    path = folder / f"grid-{suffix}.png"
-    if artist.num_classes and label is None:
-        z, labels, columns = pictures.fixed_latents(
-            artist.latent, count, artist.num_classes, seed, artist.device
-        )
+    path, classes = folder / f"grid-{suffix}.png", artist.num_classes if label is None else 0
+    if classes:
+        z, labels, columns = pictures.fixed_latents(artist.latent, count, classes, seed, artist.device)
         images = pictures.draw(artist.network, z, labels)
     else:
-        images, columns = (
-            torch.cat([i for i, _ in artist.draw(count, seed, label)]),
-            pictures.columns_for(count),
-        )
+        images = torch.cat([block for block, _ in artist.draw(count, seed, label)])
+        columns = pictures.columns_for(count)
     pictures.save(pictures.grid(images, columns), path)
-    return f"{len(images)} pictures: {files.from_here(path)}"
+    told = [f"{len(images)} pictures: {files.from_here(path)}"]
+    if classes:
+        named = [*artist.class_names[:SHOWN_CLASSES], *(["..."] if classes > SHOWN_CLASSES else [])]
+        told.append(f"  from the top, {len(images) // classes} of each class: {', '.join(named)}")
+    return "\n".join(told)
 
 
 def save_files(artist: Artist, count: int, seed: int, label: int | None, folder: Path, suffix: str) -> str:
+    """A file a picture; in the name the number of its class, if it has one."""
     folder = folder / suffix
     with progress(count) as bar:
         done = 0
-        for images, _ in artist.draw(count, seed, label):
-            for image in images:
-                pictures.save(image, folder / f"{done:06d}.png")
+        for images, labels in artist.draw(count, seed, label):
+            kinds = [""] * len(images) if labels is None else [f"-class{kind}" for kind in labels.tolist()]
+            for image, kind in zip(images, kinds, strict=True):
+                pictures.save(image, folder / f"{done:06d}{kind}.png")
                 done += 1
             bar.update(len(images))
     return f"{count} pictures: {files.from_here(folder)}"

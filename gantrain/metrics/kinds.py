@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
-from gantrain.errors import GantrainError
+from gantrain.errors import GantrainError, meant
 
 LOWER_IS_BETTER = ("fd", "kd", "swd")
 MEANINGS = {
@@ -27,8 +25,7 @@ def check_metric(name: str, key: str = "metrics.best") -> None:
     kind, _, space = name.partition("_")
     if kind not in KINDS or space not in (*IN_TRAINING, "cls"):
         known = [f"{kind}_{space}" for kind in KINDS for space in (*IN_TRAINING, "cls")]
-        close = get_close_matches(name.lower(), known, 1, 0.7)
-        hint = f"did you mean {close[0]}? " if close else ""
+        hint = meant(name.lower(), known, likeness=0.7)
         choices = ", ".join(f"{kind}_rand" for kind in KINDS)
         remedy = f"{hint}choose one: {choices}; or _pca64, _cls for _rand"
         raise GantrainError(key, f"no such metric: '{name}'", remedy)

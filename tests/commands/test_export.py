@@ -104,7 +104,7 @@ def test_the_examples_run_without_gantrain(gantrain: Command, run: Path, format:
     ("arguments", "reason"),
     [
         (("nowhere",), "nowhere: no such run directory or checkpoint"),
-        (("run", "--format", "tflite"), "invalid choice: 'tflite'"),
+        (("run", "--format", "tflite"), "--format has no choice 'tflite'"),
         (("run", "--out", "run"), "--out: run is a folder"),
         (("run", "--best"), "--best: "),
     ],

@@ -43,7 +43,11 @@ def test_says_what_the_data_is(gantrain: Command, tmp_path: Path) -> None:
 def test_no_run_is_started(gantrain: Command, tmp_path: Path) -> None:
     outcome = gantrain("inspect", "--out", "here.png")
     assert outcome.code == 0
-    assert outcome.out.endswith("preview: here.png\nnext: gantrain\n")
+    *_, shown, following, more = outcome.out.splitlines()
+    assert (shown, following) == ("preview: here.png", "next: gantrain")
+    assert "condition=class" in more
+    told = gantrain("inspect", "condition=class", "--out", "here.png").out
+    assert told.endswith("next: gantrain condition=class\n")
     assert [path.name for path in tmp_path.iterdir()] == ["here.png"]
 
 

@@ -102,16 +102,26 @@ def test_classes(gantrain: Command) -> None:
     assert np.load("all/samples-00000002-seed0-n20.npz")["labels"].tolist() == [*range(10), *range(10)]
     assert gantrain("sample", "run", "-n", "3", "--class", "7", "--format", "npz", "--out", "seven").code == 0
     assert np.load("seven/samples-00000002-seed0-class7-n3.npz")["labels"].tolist() == [7, 7, 7]
-    assert gantrain("sample", "run", "-n", "20", "--out", "grid").code == 0
+    told = gantrain("sample", "run", "-n", "20", "--out", "grid").out
+    assert "from the top, 2 of each class: 0, 1, 2, 3" in told
+    assert gantrain("sample", "run", "-n", "12", "--format", "png", "--out", "files").code == 0
+    names = [path.name for path in sorted(Path("files").rglob("*.png"))]
+    assert names == [f"{k:06d}-class{k % 10}.png" for k in range(12)]
     assert Image.open("grid/grid-00000002-seed0-n20.png").size == (2 * 18 + 2, 10 * 18 + 2), "one row a class"
 
 
-@pytest.mark.parametrize(("classes", "rows", "columns"), [(2, 4, 8), (3, 3, 8), (10, 1, 7), (100, 1, 1)])
+@pytest.mark.parametrize(("classes", "rows", "columns"), [(2, 4, 8), (3, 2, 11), (10, 1, 7), (100, 1, 1)])
 def test_a_grid_of_few_classes_is_no_strip(classes: int, rows: int, columns: int) -> None:
     z, labels, width = fixed_latents(Normal(5), count=64, num_classes=classes, seed=0, device=CPU)
     assert labels is not None
     assert (width, len(z)) == (columns, classes * rows * columns)
     assert labels.tolist() == sorted(labels.tolist())
+
+
+@pytest.mark.parametrize(("count", "drawn"), [(10, 10), (11, 12), (62, 64), (64, 64)])
+def test_a_grid_of_classes_has_as_many_as_asked_for(count: int, drawn: int) -> None:
+    """But for a whole number of each, and for a prime number of them, which would make a strip."""
+    assert len(fixed_latents(Normal(5), count, num_classes=2, seed=0, device=CPU)[0]) == drawn
 
 
 def test_a_class_grid_has_the_same_noise_in_every_row() -> None:

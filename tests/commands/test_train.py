@@ -73,6 +73,22 @@ def test_says_what_it_is_about_to_do_and_what_to_do_next(gantrain: Command) -> N
     assert Image.open(picture).mode == "L"
 
 
+@pytest.mark.parametrize(("rate", "earlier"), [(1e-9, False), (0.5, True)])
+def test_says_at_the_end_how_good_the_pictures_are_beside_real_ones(
+    rate: float, earlier: bool, gantrain: Command
+) -> None:
+    """A run may be healthy and its pictures far off."""
+    look = ("metrics.every=2", "metrics.count=64", "ema.half_life_images=1")
+    outcome = gantrain(*TINY, "train.steps=6", *look, f"optim.lr_g={rate}")
+    rows = files.read_rows(outcome.run / files.EVALUATIONS)
+    looks = {row["step"]: row["metrics"]["fd_rand"] for row in rows if row["step"]}
+    best, null = min(looks, key=lambda step: looks[step]["value"]), looks[6]["null_mean"]
+    said = f"quality: fd_rand {looks[6]['value']:.3g} (real pictures: {null:.3g})"
+    assert (best < 6) == earlier
+    said += f"; {looks[best]['value']:.3g} at step {best}, which --best takes" if earlier else ""
+    assert f"{said}\n" in outcome.out
+
+
 def test_two_runs_of_the_same_second_never_share_a_directory(gantrain: Command) -> None:
     runs = {gantrain(*TINY, "train.steps=1").run for _ in range(3)}
     assert len(runs) == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 
 from gantrain.doctor.rules.artefacts import GD301, GD302B, GD303, GD304
@@ -13,7 +12,7 @@ from gantrain.doctor.rules.lints import GD005G, LINTS
 from gantrain.doctor.rules.memorising import GD401, GD402
 from gantrain.doctor.rules.rule import Rule
 from gantrain.doctor.rules.variety import GD201, GD202, GD203, GD501
-from gantrain.errors import GantrainError
+from gantrain.errors import GantrainError, meant
 
 RULES: tuple[Rule, ...] = (
     *(GD001, GD003, GD004, GD401),
@@ -60,6 +59,4 @@ def _takes(id: str) -> str:
 def unknown(key: str, name: str, known: Iterable[str], reason: str, remedy: str = "") -> GantrainError:
     """The error for a name that does not exist, with the nearest one that does."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, 1, 0.6)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return GantrainError(key, reason, hint + (remedy or f"there are: {', '.join(known)}"))
+    return GantrainError(key, reason, meant(name, known) + (remedy or f"there are: {', '.join(known)}"))

@@ -1,0 +1,47 @@
+"""The words after a command: what each may be, and what is wrong with one in plain words. No torch here."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import NoReturn
+
+from gantrain.config import LARGEST_SEED
+from gantrain.errors import GantrainError, meant
+
+
+def count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+count.__name__ = "positive whole number"  # argparse names the type by this
+
+
+def seed(text: str) -> int:
+    value = int(text)
+    if abs(value) > LARGEST_SEED:
+        raise ValueError
+    return value
+
+
+seed.__name__ = "whole number up to 2^62"
+
+PLAIN = (
+    (r"^argument (\S+): invalid (?!choice)(.+) value: (.+)$", r"\1 must be a \2, got \3"),
+    (r"^argument (\S+): invalid choice: (.+) \(choose from (.+)\)$", r"\1 has no choice \2; there are: \3"),
+    (r"^argument (\S+): expected one argument$", r"\1 needs a value"),
+    (r"^the following arguments are required: (.+)$", r"\1 is missing"),
+)
+"""What argparse says -> what it means."""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        for pattern, words in PLAIN:
+            message = re.sub(pattern, words, message)
+        flag = message.partition("unrecognized arguments: ")[2].partition(" ")[0].partition("=")[0]
+        hint = meant(flag, self._option_string_actions)
+        raise GantrainError(self.prog, message, f"{hint}{self.prog} --help lists what it takes")
