@@ -87,9 +87,9 @@ def say_diagnosis(diagnosis: Diagnosis) -> None:
 def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     shown = files.from_here(directory)
     grids = files.numbered(directory / files.SAMPLES, "png")
-    over = [f"finished: {state.step} steps in {state.seconds:.0f} s, everything is in {shown}"]
+    over = f"finished: {state.step} steps in {state.seconds:.0f} s, everything is in {shown}"
     run = Record(directory, directory.name)
-    over += quality(run, state.step, shown) if cfg.metrics.every else []
+    how_good = quality(run, state.step, shown) if cfg.metrics.every else ""
     where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
     longer = f"gantrain resume {shown} train.steps={max(2 * state.step, GOOD_PICTURES)}"
     where += [
@@ -98,17 +98,19 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
         f"      {cured(run) or longer}",
         f"      tensorboard --logdir {shown}",
     ]
-    tell("\n".join(over + where), brief="\n".join(over))
+    known = run.measured(run.metric) is not None  # then a sweep has had a line about it
+    brief = "\n".join(filter(None, (over, "" if known else how_good)))
+    tell("\n".join(filter(None, (over, how_good, *where))), brief=brief)
 
 
-def quality(run: Record, step: int, shown: str) -> list[str]:
+def quality(run: Record, step: int, shown: str) -> str:
     """What was measured last beside what real pictures give, and of an earlier best how to take it."""
     best, now = run.measured(run.metric), run.measured(run.metric, step)
     if best is None or now is None:
-        return [f"quality: not measured{' at the end' if best else ''}; now: gantrain evaluate {shown}"]
+        return f"quality: not measured{' at the end' if best else ''}; now: gantrain evaluate {shown}"
     usual = "" if now["null_mean"] is None else f" (real pictures: {now['null_mean']:.3g})"
     earlier = f"; {best['value']:.3g} at step {best['step']}, which --best takes"
-    return [f"quality: {run.metric} {now['value']:.3g}{usual}{earlier if best['step'] < now['step'] else ''}"]
+    return f"quality: {run.metric} {now['value']:.3g}{usual}{earlier if best['step'] < now['step'] else ''}"
 
 
 def cured(run: Record) -> str | None:

@@ -55,9 +55,9 @@ class Look:
     settings: Settings
 
 
-def compare_page(comparison: Comparison, title: str) -> str:
-    """The whole of compare.html."""
-    return _page("compare.html.jinja", comparison, title)
+def compare_page(comparison: Comparison, title: str, further: Sequence[str] = ()) -> str:
+    """The whole of compare.html. further: commands that would make it surer."""
+    return _page("compare.html.jinja", comparison, title, further)
 
 
 def report_page(record: Record) -> str:
@@ -65,7 +65,7 @@ def report_page(record: Record) -> str:
     return _page("report.html.jinja", Comparison((record,), record.metric), verdict_of(record))
 
 
-def _page(template: str, comparison: Comparison, title: str) -> str:
+def _page(template: str, comparison: Comparison, title: str, further: Sequence[str] = ()) -> str:
     looks = looks_of(comparison)
     film = film_of(comparison.records)
     metrics = metrics_of(comparison)
@@ -82,6 +82,7 @@ def _page(template: str, comparison: Comparison, title: str) -> str:
             version=__version__,
             comparison=comparison,
             caveat=caveat(comparison),
+            further=further,
             looks=looks,
             metrics=metrics,
             legend=legend(comparison),

@@ -190,14 +190,13 @@ class Comparison:
             return f"{quoted(first)}: {self.metric} {told(first)}{'' if self.through else ', so far'}."
         on = f"on {self.metric} ({better(self.metric)} is better), {told(first)}"
         leads = "leads" if self.through else "leads so far"
-        if any(candidate.badness and len(candidate.badness.values) > 1 for candidate in judged):
+        if self._repeated:
             close = [other for other in others if not apart(first, other)]
-            again = f"seed={self._unused_seeds} in another sweep, and gantrain compare with both"
+            again = f"seed={self.unused_seeds} in another sweep, and gantrain compare with both"
             if not close:
-                few = any(one.few for one in (first, others[0]))
-                verb = ("seems best" if few else "is best") if self.through else leads
+                verb = ("seems best" if self._few else "is best") if self.through else leads
                 before = f", before {with_number(others[0])}" if not self._worst() else ""
-                surer = f"; more seeds would make it surer: {again}" if few and self.through else ""
+                surer = f"; more seeds would make it surer: {again}" if self._few and self.through else ""
                 return f"{quoted(first)} {verb} {on}{before}{surer}."
             rest = len(close) - 1
             more = f" and {rest} other choice{'s' if rest > 1 else ''}" if rest else ""
@@ -211,7 +210,24 @@ class Comparison:
         return f"{quoted(first)} {leads} {on}; {next_one}."
 
     @property
-    def _unused_seeds(self) -> str:
+    def _repeated(self) -> bool:
+        """Whether a choice has been tried twice, so that something is known of chance."""
+        return any(candidate.badness and len(candidate.badness.values) > 1 for candidate in self.judged)
+
+    @property
+    def _few(self) -> bool:
+        return any(candidate.few for candidate in self.judged[:2])
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether more seeds would tell if the first choice is the best."""
+        judged = self.judged
+        if len(judged) < 2 or not self.through:
+            return False
+        return not self._repeated or self._few or not all(apart(judged[0], other) for other in judged[1:])
+
+    @property
+    def unused_seeds(self) -> str:
         """Two more than were tried."""
         last = max(record.seed or 0 for record in self.records)
         return f"{last + 1},{last + 2}"

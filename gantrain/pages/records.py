@@ -20,7 +20,7 @@ from yaml import YAMLError
 from gantrain import files
 from gantrain.doctor.rules.rule import SEVERITIES
 from gantrain.errors import GantrainError
-from gantrain.keys import command_line, flatten, key_of
+from gantrain.keys import command_line, flatten, key_of, within
 from gantrain.metrics.kinds import badness
 
 Row = dict[str, Any]
@@ -243,6 +243,9 @@ def _by_value(part: str) -> tuple[bool, int, str]:
     return not part.isdecimal(), int(part) if part.isdecimal() else 0, part
 
 
+UNTOLD = (OSError, OmegaConfBaseException, HydraException, YAMLError, AttributeError, TypeError, ValueError)
+
+
 def values_swept(sweep: Path) -> dict[str, int] | None:
     """How many values each typed key has in a grid, by what Hydra keeps of it; None: nobody knows."""
     try:
@@ -251,15 +254,7 @@ def values_swept(sweep: Path) -> dict[str, int] | None:
             return None
         given = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
         typed = OverridesParser.create().parse_overrides([*given, *hydra.overrides.task])
-    except (
-        OSError,
-        OmegaConfBaseException,
-        HydraException,
-        YAMLError,
-        AttributeError,
-        TypeError,
-        ValueError,
-    ):
+    except UNTOLD:
         return None
     return {
         one.get_key_element(): sum(1 for _ in one.sweep_string_iterator()) if one.is_sweep_override() else 1
@@ -271,6 +266,15 @@ def jobs_of(sweep: Path) -> int | None:
     """How many jobs it is to have; None: nobody knows."""
     counts = values_swept(sweep)
     return None if counts is None else prod(counts.values())
+
+
+def typed_for(sweep: Path) -> tuple[str, ...]:
+    """What was typed for a grid, but for its folder; () if nobody knows."""
+    if values_swept(sweep) is None:
+        return ()
+    given = OmegaConf.load(sweep / "multirun.yaml").hydra.overrides
+    own = [one for one in given.hydra if not within(key_of(one), ("hydra.sweep", "hydra.mode"))]
+    return (*given.task, *own)
 
 
 def readable(name: str) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gantrain import files
+from gantrain.compose import extended
 from gantrain.console import log
 from gantrain.errors import GantrainError
+from gantrain.keys import command_line
 from gantrain.pages.html import compare_page, report_page
 from gantrain.pages.ranking import Comparison, compare
-from gantrain.pages.records import Record, jobs_of, readable, records_of
+from gantrain.pages.records import Record, jobs_of, readable, records_of, typed_for
 from gantrain.pages.tables import as_text
 
 
@@ -38,12 +40,29 @@ def write_comparison(places: Sequence[str], metric: str | None = None, out: Path
         if len(records) == 1
         else f"{len(records)} runs"
     )
-    files.write_atomically(page, compare_page(comparison, title))
+    further = more_seeds(comparison, sweep)
+    files.write_atomically(page, compare_page(comparison, title, further))
     lines = [as_text(comparison), "", f"compare: {files.from_here(page)}"]
+    heads = ("more seeds:", " " * len("more seeds:"))
+    lines += [f"{head} {line}" for head, line in zip(heads, further, strict=False)]
     if winner := comparison.winner:
         best = " --best" if winner.metric == comparison.metric else ""  # by another one none is kept
         lines.append(f"next: gantrain sample {files.from_here(winner.directory)}{best} -n 64")
     return "\n".join(lines)
+
+
+def more_seeds(comparison: Comparison, sweep: Path | None) -> list[str]:
+    """The commands that try a sweep with two more seeds and compare all of them; none where nothing is in
+    doubt, or nobody knows what was typed.
+    """
+    words = typed_for(sweep) if sweep and comparison.in_doubt else ()
+    if not sweep or not words:
+        return []
+    seeds = comparison.unused_seeds
+    further = files.from_here(sweep.with_name(f"{sweep.name}-seed{seeds.replace(',', '-')}"))
+    overrides = ["-m", *extended(words, [f"seed={seeds}"]), f"hydra.sweep.dir={further}"]
+    again = command_line(overrides, comparison.records[0].summary.get("config_dir"))
+    return [readable(again), readable(f"gantrain compare {files.from_here(sweep)} {further}")]
 
 
 def _page_of(records: Sequence[Record]) -> Path:

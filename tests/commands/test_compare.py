@@ -177,7 +177,7 @@ def test_a_run_shows_what_it_learns_from(gantrain: Command) -> None:
         (("run", "--metric", "fid"), "--metric: no such metric: 'fid'"),
         (("run", "--metric", "swd_cls"), "--metric: none of the runs has measured swd_cls"),
         (("run/config.yaml", "run/summary.json"), "compare: these are files, and none is a checkpoint"),
-        ((), "the following arguments are required"),
+        ((), "SWEEP | RUN is missing"),
     ],
 )
 def test_what_cannot_be_compared(gantrain: Command, arguments: tuple[str, ...], reason: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made import CHECKERBOARD, STAMP, make_run, sweep
+from markupsafe import escape
 from scipy.stats import ttest_ind
 
 from gantrain import files
@@ -18,7 +20,7 @@ from gantrain.pages.caveats import caveat
 from gantrain.pages.ranking import UNLIKE, Comparison, compare
 from gantrain.pages.records import Record, jobs_of, records_of
 from gantrain.pages.settings import differing, typed_as
-from gantrain.pages.writing import comparison_of
+from gantrain.pages.writing import comparison_of, write_comparison
 
 BCE = {"overrides": ["loss=bce"], "choices": {"loss": "bce"}}
 HINGE = {"overrides": ["loss=hinge"], "choices": {"loss": "hinge"}}
@@ -482,6 +484,32 @@ def test_jobs_that_have_not_begun_are_counted(
     records, root = records_of([str(tmp_path)])
     verdict = comparison_of(records, None, root).verdict
     assert (f"{jobs - 1} of {jobs} jobs have not begun." in verdict) == (jobs > 1)
+
+
+def test_the_next_sweep_of_a_doubt_is_a_command(tmp_path: Path) -> None:
+    """The same grid with other seeds, by the same launcher, in a folder of its own."""
+    place = tmp_path / "my sweep"
+    sweep(place, *seeds(HINGE, 0.2, 0.3), *seeds(BCE, 0.2, 0.3))
+    own = ["hydra/launcher=joblib", "hydra.sweep.dir=x", "hydra.mode=MULTIRUN"]
+    kept = {"overrides": {"task": ["loss=bce,hinge", "seed=0,1", "data.root=my photos"], "hydra": own}}
+    basic = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+    kept |= {"sweeper": {"_target_": basic, "params": None}}
+    (place / "multirun.yaml").write_text(json.dumps({"hydra": kept}))
+    told = [line.strip() for line in write_comparison([str(place)]).splitlines()]
+    (again,) = (line.removeprefix("more seeds: ") for line in told if line.startswith("more seeds:"))
+    assert shlex.split(again)[:-1] == [
+        *("gantrain", "-m", "loss=bce,hinge", "data.root=my photos", "hydra/launcher=joblib", "seed=2,3")
+    ]
+    further = f"{place}-seed2-3"
+    assert further in shlex.split(again)[-1]
+    both = told[told.index(f"more seeds: {again}") + 1]
+    assert shlex.split(both) == ["gantrain", "compare", str(place), further]
+    assert str(escape(both)) in (place / files.COMPARISON).read_text()
+
+
+def test_nothing_more_is_to_be_tried_where_all_is_clear(tmp_path: Path) -> None:
+    sweep(tmp_path, *seeds(HINGE, 0.1, 0.11, 0.1), *seeds(BCE, 0.3, 0.31, 0.3))
+    assert "more seeds:" not in write_comparison([str(tmp_path)])
 
 
 @pytest.mark.parametrize("text", ["", "hydra: {}", "]", "hydra: {sweeper: {_target_: other.Sweeper}}"])
