@@ -24,6 +24,7 @@ Inputs = tuple[Tensor, ...]
 CHECKED = 1000  # latents that the exported generator is held against ours by
 TOLERANCE = 1e-4
 TRACED = 3  # a batch to trace with: 0 and 1 would be taken for constants
+BATCH = "batch"  # the first axis of what goes in and comes out
 EXTRA = "facts.json"  # the facts, in what torch.export saves
 INSTALL = "pip install 'gantrain[export]'"
 
@@ -123,7 +124,7 @@ def following(who: str) -> Iterator[None]:
 
 def traced(network: nn.Module, inputs: Inputs) -> ExportedProgram:
     """As torch.export sees it, for any number of pictures at once."""
-    batch = Dim("batch", min=1)
+    batch = Dim(BATCH, min=1)
     shapes = tuple({0: batch} for _ in inputs)
     with following("torch.export"):
         return torch.export.export(network, tuple(x[:TRACED] for x in inputs), dynamic_shapes=shapes)
@@ -150,8 +151,14 @@ def write_onnx(exported: ExportedProgram, facts: dict[str, Any], path: Path) -> 
     except ImportError as error:
         raise GantrainError("--format onnx", f"needs {error.name}", INSTALL) from error
     names = ["z", "labels"][: len(exported.example_inputs[0])]
+    axes = tuple({0: BATCH} for _ in names)  # by what name they are shown: that they vary, it has seen
     program = torch.onnx.export(
-        exported, dynamo=True, input_names=names, output_names=["images"], verbose=False
+        exported,
+        dynamo=True,
+        input_names=names,
+        output_names=["images"],
+        dynamic_shapes=axes,
+        verbose=False,
     )
     assert program is not None
     model = program.model_proto

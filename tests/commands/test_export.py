@@ -63,7 +63,8 @@ def test_onnx_tells_what_it_takes(gantrain: Command, run: Path) -> None:
     facts = session.get_modelmeta().custom_metadata_map
     assert (facts["latent_dim"], facts["latent_distribution"]) == ("100", "normal")
     assert json.loads(facts["value_range"]) == [-1, 1]
-    assert [(i.name, i.shape[1]) for i in session.get_inputs()] == [("z", 100)]
+    assert [(i.name, i.shape) for i in session.get_inputs()] == [("z", ["batch", 100])]
+    assert [i.shape[0] for i in session.get_outputs()] == ["batch"]
     z = latents(run, 7)
     assert_close(
         torch.from_numpy(session.run(["images"], {"z": z.numpy()})[0]), ours(run, z), rtol=0, atol=1e-4
