@@ -314,6 +314,16 @@ def test_what_is_suggested_can_be_pasted(gantrain: Command, run: Path) -> None:
     assert "\n  gantrain doctor 'out put/r 1'" in gantrain("doctor", "--deep", "out put/r 1").err
 
 
+def test_of_a_key_given_two_values_it_is_said_which_one_counts(gantrain: Command) -> None:
+    """seed=0 seed=1 may have been meant as seed=0,1."""
+    told = gantrain("seed=0", "loss=bce", "seed=1", "loss=bce", "--cfg", "job")
+    assert told.err == (
+        "gantrain: warning: seed is given more than one value, and the last one counts: seed=1\n"
+    )
+    assert "seed: 1\n" in told.out
+    assert not gantrain("seed=0,1", "loss=bce", "-m", "--info", "plugins").err
+
+
 def test_a_job_named_by_its_number_alone(gantrain: Command) -> None:
     for sweep in ("1-a", "2-b"):
         job = Path("outputs/multirun/2026-01-01", sweep, "3")
