@@ -172,6 +172,10 @@ def _check_arguments(argv: Sequence[str]) -> None:
         raise GantrainError("--config-dir", f"there is no folder {known.config_dir}", "check the path")
     if known.multirun and known.cfg:
         raise GantrainError("--cfg", "shows one composition, and -m makes several", "leave -m out")
+    modes = [name for name in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(known, name)]
+    if len(modes) > 1:
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in modes)
+        raise GantrainError(flags, "cannot be done together", "leave all but one out")
     check_overrides(known.overrides)
 
 

@@ -172,6 +172,7 @@ TRAINING = {
         r"tran.steps: no such option\n.*did you mean train.steps\?.*\n"
         r"  nor is there: los \(loss\?\), optm \(optim\?\)$"
     ),
+    "-m seed=0,1 --info plugins": r"--multirun and --info: cannot be done together\n  leave all but one out",
     "--cfg foo": r"--cfg.*invalid choice: 'foo'",
     "--config-dir nowhere": r"--config-dir: there is no folder nowhere\n.*check the path",
     "hydra.run.dir=a=b": r"""hydra.run.dir: .*\n.*in quotes: 'hydra.run.dir="a=b"'""",
@@ -321,7 +322,7 @@ def test_of_a_key_given_two_values_it_is_said_which_one_counts(gantrain: Command
         "gantrain: warning: seed is given more than one value, and the last one counts: seed=1\n"
     )
     assert "seed: 1\n" in told.out
-    assert not gantrain("seed=0,1", "loss=bce", "-m", "--info", "plugins").err
+    assert not gantrain("seed=0", "loss=bce", "--cfg", "job").err
 
 
 def test_a_job_named_by_its_number_alone(gantrain: Command) -> None:
