@@ -299,7 +299,7 @@ def run_command(name: str, words: Sequence[str]) -> None:
     Raises:
         GantrainError: arguments that it does not take, or not together.
     """
-    arguments = _parser_of(name).parse_args(words)
+    arguments = _parser_of(name).parse_intermixed_args(words)
     for stand_together, option, reason, remedy in WITHOUT_EFFECT:
         if stand_together(vars(arguments)):
             raise GantrainError(option, reason, remedy)

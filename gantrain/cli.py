@@ -48,7 +48,7 @@ def _version() -> None:
     print(f"gantrain {__version__}, torch {torch.__version__}, {describe_device(choose_device('auto'))}")
 
 
-def _train() -> None:
+def _train(argv: Sequence[str]) -> None:
     """Training is plain Hydra; `-m` calls the job once per combination, here or in a launcher's process."""
     failed: list[Exception] = []
     trials: list[Exception] = []  # jobs of a sweep that failed in this process
@@ -70,7 +70,7 @@ def _train() -> None:
             ):
                 _remove_if_empty(Path(HydraConfig.get().runtime.output_dir))
 
-    sys.argv[1:] = opened(sys.argv[1:])
+    sys.argv[1:] = opened(argv)
     try:
         job()
         if one := sweeps.stop_of_all():
@@ -150,20 +150,22 @@ def _dispatch(argv: Sequence[str]) -> None:
         remedy = f"{hint}commands: {', '.join(COMMANDS)}; training needs no word: gantrain [key=value]"
         raise GantrainError(first, "no such command", remedy)
     else:
-        _check_arguments(argv)
-        _train()
+        _train(_checked(argv))
 
 
-def _check_arguments(argv: Sequence[str]) -> None:
-    """Flags and groups that Hydra would answer with a page of usage or a traceback."""
+def _checked(argv: Sequence[str]) -> list[str]:
+    """The flags, then the overrides, which Hydra wants in one place; refuses what it would answer with a page
+    of usage or a traceback.
+    """
     parser = get_args_parser()
     parser.error = _refuse_flag  # type: ignore[method-assign]  # instead of a page of usage
-    known, unknown = parser.parse_known_args(list(argv))
+    known, unknown = parser.parse_known_intermixed_args(list(argv))
     if unknown:
         if hint := meant(unknown[0], (*parser._option_string_actions, "--version"), likeness=0.8):
             raise GantrainError(unknown[0], "no such flag", hint.strip())
         name, _, value = unknown[0].lstrip("-").partition("=")
-        value = value or next((word for word in known.overrides if "=" not in word), "VALUE")
+        after = (word for word in (*unknown[1:], *known.overrides) if "=" not in word and word[:1] != "-")
+        value = value or next(after, "VALUE")
         option = typed(f"{name}={value}")
         raise GantrainError(
             unknown[0], "no such flag", f"options have no dashes: {option}; gantrain --hydra-help lists flags"
@@ -174,9 +176,13 @@ def _check_arguments(argv: Sequence[str]) -> None:
         raise GantrainError("--cfg", "shows one composition, and -m makes several", "leave -m out")
     modes = [name for name in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(known, name)]
     if len(modes) > 1:
-        flags = " and ".join(f"--{name.replace('_', '-')}" for name in modes)
-        raise GantrainError(flags, "cannot be done together", "leave all but one out")
+        together = " and ".join(f"--{name.replace('_', '-')}" for name in modes)
+        raise GantrainError(together, "cannot be done together", "leave all but one out")
     check_overrides(known.overrides)
+    flags = list(argv)
+    for override in known.overrides:
+        flags.remove(override)
+    return [*flags, *known.overrides]
 
 
 def _refuse_flag(message: str) -> NoReturn:
@@ -249,7 +255,7 @@ def _friendly(error: Exception, argv: Sequence[str]) -> GantrainError | None:
         mark = getattr(error, "problem_mark", None)
         where = f"{mark.name}, line {mark.line + 1}" if mark else "a YAML file"
         return GantrainError(where, "is not YAML", str(getattr(error, "problem", None) or "correct it there"))
-    known, _ = get_args_parser().parse_known_args(list(argv))
+    known, _ = get_args_parser().parse_known_intermixed_args(list(argv))
     return explain(error, [*known.overrides, *beside(known.config_dir)])
 
 

@@ -172,6 +172,7 @@ TRAINING = {
         r"tran.steps: no such option\n.*did you mean train.steps\?.*\n"
         r"  nor is there: los \(loss\?\), optm \(optim\?\)$"
     ),
+    "loss=bce --seed 3 seed=1": r"--seed: no such flag\n  options have no dashes: seed=3;",
     "-m seed=0,1 --info plugins": r"--multirun and --info: cannot be done together\n  leave all but one out",
     "--cfg foo": r"--cfg.*invalid choice: 'foo'",
     "--config-dir nowhere": r"--config-dir: there is no folder nowhere\n.*check the path",
@@ -244,6 +245,7 @@ COMMANDS = {
     "resume run train.steps = 4": r"train.steps: has a blank beside its =\n  without: train.steps=4$",
     "resme x": r"resme: no such command\n.*did you mean gantrain resume\?",
     "smaple latest": r"smaple: no such command\n.*did you mean gantrain sample\?",
+    "compare nowhere --format md there": r"nowhere: no such run",
     "resume": r"resume: RUN is missing\n.*--help",
     "resume begun": r"begun: is a run that ended as it began: nothing is saved\n  the command",
     "resume latest": r"latest: there is no run.*\n.*start one",
@@ -317,7 +319,7 @@ def test_what_is_suggested_can_be_pasted(gantrain: Command, run: Path) -> None:
 
 def test_of_a_key_given_two_values_it_is_said_which_one_counts(gantrain: Command) -> None:
     """seed=0 seed=1 may have been meant as seed=0,1."""
-    told = gantrain("seed=0", "loss=bce", "seed=1", "loss=bce", "--cfg", "job")
+    told = gantrain("seed=0", "loss=bce", "--cfg", "job", "seed=1", "loss=bce")
     assert told.err == (
         "gantrain: warning: seed is given more than one value, and the last one counts: seed=1\n"
     )
