@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gantrain.doctor.finding import Finding
 from gantrain.doctor.rules.common import SHORT
+from gantrain.doctor.rules.lints import GD005C
 from gantrain.doctor.rules.registry import BY_ID
 from gantrain.doctor.rules.rule import GOOD_PICTURES, UNMEASURED, Facts, Remedy, within_a_sentence
 from gantrain.doctor.watch import WARM_UP_STEPS, warm_up
@@ -102,11 +103,22 @@ def verdict(diagnosis: Diagnosis) -> str:
             return f"healthy as far as so short a run can tell{when}: {found} was found, but {enough}"
         return f"healthy{when}: {found} was found"
     first = diagnosis.serious[0]
-    of_pictures = first["rule"] in BY_ID and BY_ID[first["rule"]].tier in OF_PICTURES
     kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "unhealthy"
     named = within_a_sentence(first["title"], first["rule"])
-    caveat = f"; but {SHORT}" if short and of_pictures else ""
-    return f"{kind}{when}: {named}{' is the cause of the rest' if len(diagnosis.serious) > 1 else ''}{caveat}"
+    but = f"; but {' and '.join(doubts)}" if (doubts := list(_doubts(diagnosis, first))) else ""
+    return f"{kind}{when}: {named}{' is the cause of the rest' if len(diagnosis.serious) > 1 else ''}{but}"
+
+
+def _doubts(diagnosis: Diagnosis, cause: Finding) -> Iterator[str]:
+    """What else may explain a cause that is not proven."""
+    rule = BY_ID.get(cause["rule"])
+    if rule is None or rule.exact:
+        return
+    if diagnosis.total < GOOD_PICTURES and rule.tier in OF_PICTURES:
+        yield SHORT
+    rates = any(remark["rule"] == GD005C.id for remark in diagnosis.remarks)
+    if rates and not any(override.startswith("optim.lr_") for override in cause["remedy"]):
+        yield f"the learning rates are unusual ({GD005C.id}): mend those first"
 
 
 def number(value: float | None) -> str:
