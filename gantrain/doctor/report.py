@@ -151,7 +151,7 @@ def _in_words(checked: Sequence[str]) -> str:
     """The titles of rules, without those that only ever remark: report.md names all of them."""
     rules = [BY_ID[id] for id in checked if id in BY_ID and set(BY_ID[id].severities) != {"info"}]
     lesser = len(checked) - len(rules)
-    more = [f"{lesser} lesser {'things' if lesser > 1 else 'thing'}"] if lesser else []
+    more = [f"{lesser} {'things' if lesser > 1 else 'thing'} worth a remark at most"] if lesser else []
     return ", ".join([rule.title[:1].lower() + rule.title[1:] for rule in rules] + more)
 
 

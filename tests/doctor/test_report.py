@@ -214,7 +214,7 @@ def test_a_healthy_report_says_what_was_checked() -> None:
 def test_where_a_report_names_everything_the_terminal_names_what_is_worse_than_a_remark() -> None:
     at = replace(HEALTHY, checked=["GD001", "GD004", "GD005a", "GD302b"], run=Path("run"))
     assert in_full(at).splitlines()[2:] == [
-        "Checked for: a number is not finite, the players' gradients cancel, 2 lesser things"
+        "Checked for: a number is not finite, the players' gradients cancel, 2 things worth a remark at most"
     ]
 
 
