@@ -23,7 +23,8 @@ from yaml import YAMLError
 
 from gantrain import __version__, sweeps
 from gantrain.arguments import COMMANDS, file_error, run_command
-from gantrain.compose import CONFIG_NAME, Asked, beside, check_blanks, check_overrides, explain, opened
+from gantrain.compose import CONFIG_NAME, Asked, beside, explain, opened
+from gantrain.config import Config
 from gantrain.console import aside, nobody_listens, typed
 from gantrain.errors import (
     INTERRUPTED,
@@ -34,7 +35,8 @@ from gantrain.errors import (
     of_the_file_system,
 )
 from gantrain.files import is_held, only_begun
-from gantrain.keys import GROUPS, config_dir, options_of
+from gantrain.keys import GROUPS, KNOWN_AS, config_dir, options_of
+from gantrain.overrides import check_blanks, check_overrides
 from gantrain.train.cadence import some_four_times
 
 GONE = (errno.EPIPE, errno.EIO)  # a reader that has left, a terminal that is gone
@@ -146,7 +148,11 @@ def _dispatch(argv: Sequence[str]) -> None:
     elif first in COMMANDS:
         run_command(first, argv[1:])
     elif first and first[0].isalpha() and "=" not in first:
-        hint = f"{options_of(first)}; " if first in GROUPS else meant(first, COMMANDS, "gantrain ", 0.5)
+        section, dot, _ = first.partition(".")
+        if dot and section in Config.__dataclass_fields__:
+            raise GantrainError(first, "has no value", f"{first}=VALUE; gantrain --cfg job lists all keys")
+        words = (*COMMANDS, "--help", "--version")
+        hint = f"{options_of(first)}; " if first in GROUPS else meant(first, words, "gantrain ", 0.5)
         remedy = f"{hint}commands: {', '.join(COMMANDS)}; training needs no word: gantrain [key=value]"
         raise GantrainError(first, "no such command", remedy)
     else:
@@ -160,10 +166,18 @@ def _checked(argv: Sequence[str]) -> list[str]:
     parser = get_args_parser()
     parser.error = _refuse_flag  # type: ignore[method-assign]  # instead of a page of usage
     known, unknown = parser.parse_known_intermixed_args(list(argv))
+    if command := next((word for word in (*known.overrides, *unknown) if word in COMMANDS), ""):
+        rest = [word for word in argv if word != command]
+        remedy = f"after it: {typed('gantrain', command, *rest)}"
+        raise GantrainError(rest[0], "stands before a command", remedy)
     if unknown:
         if hint := meant(unknown[0], (*parser._option_string_actions, "--version"), likeness=0.8):
             raise GantrainError(unknown[0], "no such flag", hint.strip())
         name, _, value = unknown[0].lstrip("-").partition("=")
+        if name in COMMANDS:
+            raise GantrainError(unknown[0], "no such flag", f"did you mean gantrain {name}?")
+        if name in KNOWN_AS:
+            raise GantrainError(unknown[0], "no such flag", f"without dashes: did you mean {KNOWN_AS[name]}?")
         after = (word for word in (*unknown[1:], *known.overrides) if "=" not in word and word[:1] != "-")
         value = value or next(after, "VALUE")
         option = typed(f"{name}={value}")

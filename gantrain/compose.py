@@ -21,7 +21,7 @@ from hydra.errors import (
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gantrain.console import aside, typed, written
+from gantrain.console import typed, written
 from gantrain.errors import GantrainError, meant
 from gantrain.keys import (
     GROUPS,
@@ -34,9 +34,9 @@ from gantrain.keys import (
     unknown_key,
     within,
 )
+from gantrain.overrides import check_overrides, not_an_override, own_pictures, several, split
 
 CONFIG_NAME = "train"
-OPTIONAL = ("experiment", "sweep")
 SEARCH_PATH = "hydra.searchpath"
 
 OmegaConf.register_new_resolver("gantrain_id", lambda: secrets.token_hex(2), use_cache=True, replace=True)
@@ -102,12 +102,7 @@ def composed(overrides: Sequence[str] = ()) -> DictConfig:
 def _refuse_sweeps(overrides: Sequence[str]) -> None:
     for override in OverridesParser.create().parse_overrides(opened(overrides)):
         if override.is_sweep_override():
-            raise _several(override.input_line or "", "name one value")
-
-
-def _several(override: str, remedy: str) -> GantrainError:
-    key, value = _split(override)
-    return GantrainError(key, f"several values ({value}) are a sweep", remedy)
+            raise several(override.input_line or "", "name one value")
 
 
 def beside(folder: str | None) -> list[str]:
@@ -126,49 +121,6 @@ def opened(overrides: Sequence[str]) -> list[str]:
     ]
 
 
-def check_blanks(words: Sequence[str]) -> None:
-    """Refuses `key = value`, of which each part would be complained about as if it stood alone."""
-    for before, word, after in zip(words, words[1:], (*words[2:], ""), strict=False):
-        if word.startswith("=") and "=" not in before:
-            key, value = before, word[1:] or after or "VALUE"
-        elif before.endswith("=") and "=" not in word and not word.startswith("-"):
-            key, value = before[:-1], word
-        else:
-            continue
-        raise GantrainError(key, "has a blank beside its =", f"without: {typed(f'{key}={value}')}")
-
-
-def check_overrides(overrides: Sequence[str]) -> None:
-    """Refuses what Hydra would only answer with a traceback: a group without an option; and warns of a key
-    that was given several values, of which Hydra takes the last.
-    """
-    for before, override in zip(("", *overrides), overrides, strict=False):
-        key, value = _split(override)
-        if not key:
-            raise GantrainError(override, "names no key", "write key=value")
-        if "=" not in override and not override.startswith("~"):
-            raise _not_an_override(override, before)
-        if key in GROUPS and key not in OPTIONAL and value in ("null", "None", ""):
-            raise GantrainError(override, "cannot be left out: training needs one", options_of(key))
-    last = {key_of(override): override for override in overrides}
-    for key in dict.fromkeys(key_of(override) for override in overrides if override not in last.values()):
-        aside(f"warning: {key} is given more than one value, and the last one counts: {last[key]}")
-
-
-def _not_an_override(text: str, before: str = "") -> GantrainError:
-    """before: the word before it, whose value it may belong to."""
-    whole, own = f"{before} {text}", _own_pictures(text)
-    remedy = f"in its place: {own}" if own else "gantrain --help lists both"
-    if "=" in before and Path(_split(whole)[1]).exists():
-        remedy = f"with its blank quoted: {typed(whole)}"
-    return GantrainError(text, "is neither a command nor key=value", remedy)
-
-
-def _own_pictures(text: str) -> str:
-    """What to type where somebody has named a folder of pictures; empty if there is no such folder."""
-    return typed("data=folder", f"data.root={text}") if Path(text).is_dir() else ""
-
-
 def explain(error: Exception, overrides: Sequence[str]) -> GantrainError:
     """What a person needs to know of an error of Hydra's or OmegaConf's."""
     for kind, explanation in EXPLANATIONS.items():
@@ -183,12 +135,6 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _split(override: str) -> tuple[str, str]:
-    """("loss", "hinge") of +loss=hinge."""
-    key, _, value = override.lstrip("+~").partition("=")
-    return key.partition("@")[0], value
-
-
 def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> GantrainError:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     if not group:
@@ -200,7 +146,7 @@ def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> 
         return unknown_key(group, _known_keys(overrides))
     names = error.options or []
     hint = meant(option, names, f"{group}=", 0.5)
-    if group == "data" and (own := _own_pictures(option)):
+    if group == "data" and (own := own_pictures(option)):
         hint = f"your own pictures: {own}; "
     choices = f"{group} has: {', '.join(names)}" if names else options_of(group)
     return GantrainError(f"{group}={option}", "no such option", hint + choices)
@@ -208,9 +154,9 @@ def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> 
 
 def _parse_error(error: OverrideParseException, overrides: Sequence[str]) -> GantrainError:
     text = error.override or ""
-    key, value = _split(text)
+    key, value = split(text)
     if "=" not in text:
-        return _not_an_override(text)
+        return not_an_override(text)
     if value.endswith(",") and "," not in value[:-1]:
         return GantrainError(key, "has a comma after its value", f"without: {key}={value[:-1]}")
     if key == "hydra.run.dir" or re.search(r"[=(){}\[\]:,'\"]", value):
@@ -223,7 +169,10 @@ def _composition(error: ConfigCompositionException, overrides: Sequence[str]) ->
     text, cause = str(error), error.__cause__
     if "Ambiguous value for argument" in text:
         found = re.search(r"argument '([^']*)'", text)
-        return _several(found.group(1) if found else "", "add -m to sweep over them")
+        key, value = split(found.group(1) if found else "")
+        is_list = isinstance(_usual(overrides).get(key), list)
+        brackets = f"a list has brackets: {typed(f'{key}=[{value}]')}"
+        return several(f"{key}={value}", brackets if is_list else "add -m to sweep over them")
     if "Multiple values for" in text:
         found = re.search(r"Multiple values for (\S+?)\.", text)
         group = found.group(1) if found else "a group"
@@ -252,12 +201,12 @@ def _composition(error: ConfigCompositionException, overrides: Sequence[str]) ->
 
 
 def _about(named: str, text: str, cause: BaseException | None, overrides: Sequence[str]) -> GantrainError:
-    key, value = _split(named)
-    given = [o for o in overrides if _split(o)[0] == key]
+    key, value = split(named)
+    given = [o for o in overrides if split(o)[0] == key]
     usual = _usual(overrides)
     known = _names(usual)
     if key == "sweep" and given and not any(o.startswith("+") for o in given):
-        option = _split(given[-1])[1]
+        option = split(given[-1])[1]
         return GantrainError(f"sweep={option}", "is added to the options", f"+sweep={option}")
     if any(o.startswith("~") for o in given) or "delete" in text:
         if key not in known:
@@ -265,7 +214,7 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
         remedy = options_of(key) or f"{key}=... sets another value"
         return GantrainError(f"~{key}", "cannot be left out: training needs one", remedy)
     if not value and given:
-        value = _split(given[-1])[1]
+        value = split(given[-1])[1]
     if key not in known and not within(key, [OPEN]):
         return _all_unknown(key, overrides, known)
     if key == OPEN:
@@ -278,7 +227,7 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
 def _all_unknown(first: str, overrides: Sequence[str], known: set[str]) -> GantrainError:
     """Every key that nothing takes, each with what was meant: Hydra stops at the first."""
     error = unknown_key(first, known)
-    given = dict.fromkeys(_split(override)[0] for override in overrides if "=" in override)
+    given = dict.fromkeys(split(override)[0] for override in overrides if "=" in override)
     ours = [key for key in given if not (within(key, [OPEN]) or key.startswith("hydra"))]
     also = [key for key in ours if key not in (first, *known)]
     guesses = [re.match(r"did you mean (\S+\?)", unknown_key(key, known).remedy) for key in also]
@@ -326,7 +275,7 @@ def _names(usual: Mapping[str, Any]) -> set[str]:
 
 def _usual(overrides: Sequence[str]) -> dict[str, Any]:
     """key -> value of the composition with the options that `overrides` choose."""
-    chosen = [override for override in overrides if _split(override)[0] in (*GROUPS, SEARCH_PATH)]
+    chosen = [override for override in overrides if split(override)[0] in (*GROUPS, SEARCH_PATH)]
     with initialize_config_dir(config_dir(), version_base="1.3"):
         try:
             cfg = compose(CONFIG_NAME, chosen)

@@ -51,7 +51,8 @@ def alone_in(directory: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         reason = "another gantrain is training in this directory right now"
-        raise GantrainError(str(directory), reason, "wait for it, or choose another hydra.run.dir") from error
+        remedy = "wait for it; a new run takes another hydra.run.dir"
+        raise GantrainError(files.from_here(directory), reason, remedy) from error
     try:
         yield
     finally:

@@ -150,7 +150,7 @@ class Quality:
         if self.past_best and not past:
             log.warning(
                 "past its best since step %d: %s was %.3g then and is %.3g now; use %s",
-                self.best["step"], self.name, self.best["value"], now.value, self.checkpoint,
+                self.best["step"], self.name, self.best["value"], now.value, files.from_here(self.checkpoint),
             )  # fmt: skip
         return worse
 

@@ -83,6 +83,7 @@ def conclude() -> Iterator[str]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     while _begun:
         sweep = _begun.pop()
+        _remove_if_empty(sweep)
         if not sweep.is_dir():
             continue
         from gantrain.pages.records import runs_in
@@ -93,6 +94,15 @@ def conclude() -> Iterator[str]:
                 yield f"\n{write_comparison([str(sweep)])}"
         except Exception as error:  # whatever it is: how the sweep itself ended matters more
             yield f"gantrain: warning: {sweep / files.COMPARISON} was not written: {error}"
+
+
+def _remove_if_empty(sweep: Path) -> None:
+    """What Hydra made before all jobs were refused."""
+    if sweep.is_dir() and [path.name for path in sweep.iterdir()] == ["multirun.yaml"]:
+        (sweep / "multirun.yaml").unlink()
+        for folder in (sweep, *sweep.parents[:2]):  # outputs/multirun/<date>/<time>
+            if folder.resolve() != Path.cwd() and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def worker_killed(error: Exception) -> GantrainError | None:

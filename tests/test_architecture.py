@@ -16,7 +16,7 @@ PACKAGE = ROOT / "gantrain"
 FLOORS = (
     ("gantrain", "errors", "console", "source", "train.cadence"),
     ("sizes", "files", "keys", "losses", "train.schedule", "doctor.rules"),
-    ("sections",),
+    ("sections", "overrides"),
     ("networks", "augment", "data", "config", "compose", "signatures", "process"),
     ("runtime",),
     ("train.step", "train.ema", "train.alarm", "train.graphs", "train.randomness"),
@@ -46,6 +46,7 @@ WITHOUT_TORCH = (
     *(
         "doctor.rules.rule",
         "metrics.kinds",
+        "overrides",
         "sections",
         "signatures",
         "sizes",

@@ -45,6 +45,9 @@ def change(cfg: DictConfig, override: str, run: Path, overrides: Sequence[str]) 
     flat = flatten(plain(cfg))
     if not equals:
         raise GantrainError(override, "is not key=value", "e.g. train.steps=4000")
+    if key.startswith("hydra"):
+        reason = "a resume goes on in the run's own directory, by its own configuration"
+        raise GantrainError(key, reason, "leave it out")
     if key in GROUPS:
         raise another_experiment(key, "is chosen when a run begins", run, overrides)
     if key not in flat and not within(key, [OPEN]):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gantrain import build, checkpoint, files, pictures, runtime
+from gantrain.console import typed
 from gantrain.data.store import SHOWN_CLASSES
 from gantrain.errors import GantrainError
 from gantrain.networks.latent import Latent
@@ -101,6 +102,9 @@ def sample(
     """
     if walk is not None and format != "grid":
         raise GantrainError("--walk", f"is one grid, not {format}", "leave --format out")
+    if out is not None and out.suffix.lower() in (".png", ".jpg", ".jpeg", ".npz") and not out.is_dir():
+        reason = f"{out} looks like a file, and a folder for what is drawn is needed"
+        raise GantrainError("--out", reason, typed("--out", str(out.with_suffix(""))))
     artist = Artist(name, device)
     folder = out or artist.run / files.SAMPLES / "drawn"
     number = None if label is None else artist.label(label)
