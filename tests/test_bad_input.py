@@ -247,7 +247,7 @@ COMMANDS = {
     "--best sample latest": r"--best: stands before a command\n  after it: gantrain sample --best latest",
     "-n 4 sample latest": r"-n: stands before a command\n  after it: gantrain sample -n 4 latest",
     "--sample latest": r"--sample: no such flag\n  did you mean gantrain sample\?",
-    "--epochs 3": r"--epochs: no such flag\n  without dashes: did you mean train.steps, which counts updates\?",
+    "--epochs 3": r"--epochs: no such flag\n  without dashes: did you mean train.steps, which counts",
     "-m train.steps=1,000": r"train.steps: has a comma within a number: 1,000\n  without: train.steps=1000",
     "optim.betas=0.5,0.9": r"optim.betas: several values.*\n  a list has brackets: 'optim.betas=\[0.5,0.9\]'",
     "optim.betas=[0.5,0.9": r"optim.betas: has no \] at its end\n  'optim.betas=\[0.5,0.9\]'",
@@ -382,7 +382,7 @@ def contents(run: Path) -> dict[str, str]:
 # typed after a run exists as ./run -> what the answer must say; nothing in the run may change
 OF_A_RUN = {
     "resume run foo=1": r"foo: no such option",
-    "resume run hydra.run.dir=other": r"hydra.run.dir: a resume goes on in the run's own dir.*\n  leave it out",
+    "resume run hydra.run.dir=other": r"hydra.run.dir: a resume goes on in the run's own .*\n  leave it out",
     "resume run train.step=3": r"did you mean train.steps\?",
     "resume run optim.lr_d=0.1": r"optim.lr_d: 0.0002 -> 0.1 would make it another experiment\n.*train.steps",
     "resume run loss=hinge": r"loss: is chosen when a run begins\n.*its own: gantrain .*loss=hinge",

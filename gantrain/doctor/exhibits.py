@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from statistics import fmean
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -249,11 +249,11 @@ def value_range(fakes: Tensor, about: Material) -> Image.Image | None:
 
 
 def _by_step(values: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """One point a step: of the closing looks, which are several, their mean."""
+    """One point a step: of the closing looks, which are several, the median, as the verdict goes by most."""
     found: dict[float, list[float]] = {}
     for step, value in values:
         found.setdefault(float(step), []).append(float(value))
-    return [(step, fmean(several)) for step, several in found.items()]
+    return [(step, median(several)) for step, several in found.items()]
 
 
 def history(title: str, signals: Sequence[str], about: Material) -> Image.Image | None:

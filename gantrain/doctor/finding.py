@@ -53,8 +53,10 @@ def finding_of(rule: Rule, hit: Hit, at: Examination, since: int) -> Finding:
 
 
 def middle(hits: Sequence[Hit]) -> Hit:
-    """The hit of median severity, the milder one of two."""
-    return sorted(hits, key=lambda hit: SEVERITIES.index(hit.severity))[(len(hits) - 1) // 2]
+    """The hit of median severity, the milder one of two; of several the last, whose pictures are shown."""
+    severities = sorted((hit.severity for hit in hits), key=SEVERITIES.index)
+    typical = severities[(len(hits) - 1) // 2]
+    return [hit for hit in hits if hit.severity == typical][-1]
 
 
 def weight(finding: Finding) -> tuple[Severity, bool]:

@@ -200,7 +200,7 @@ def _section(finding: Finding, facts: Facts, alone: bool) -> list[str]:
         causes = " and ".join(finding["because_of"])
         role = f", may be a consequence of {causes}: look again once that is cured"
     lines = [f"## {finding['rule']} {finding['title']}", ""]
-    lines += [f"{_capital(finding['severity'])} since step {finding['onset']}{role}.", ""]
+    lines += [f"{_capital(finding['severity'])}, first seen at step {finding['onset']}{role}.", ""]
     lines += [f"**{_capital(finding['message'])}.**", ""]
     if finding["evidence"]:
         lines += ["| measured | value | normal for these data | threshold |", "|---|---|---|---|"]
@@ -255,7 +255,8 @@ def in_full(diagnosis: Diagnosis) -> str:
     lines = [in_brief(diagnosis)]
     for finding in diagnosis.serious:
         standing = _standing(finding, alone=len(diagnosis.serious) == 1)
-        lines += ["", f"{finding['rule']} {finding['title']} ({standing}, since step {finding['onset']})"]
+        onset = f"first seen at step {finding['onset']}"
+        lines += ["", f"{finding['rule']} {finding['title']} ({standing}, {onset})"]
         lines += _wrapped(f"{_capital(finding['message'])}.")
         lines += _wrapped(finding["why"])
         if finding["picture"] and diagnosis.run:

@@ -133,7 +133,7 @@ def test_the_report_in_full() -> None:
     assert cause.splitlines() == [
         "GD004 The players' gradients cancel",
         "",
-        "Error since step 25, the cause.",
+        "Error, first seen at step 25, the cause.",
         "",
         f"**{CAUSE['message']}.**",
         "",
@@ -152,7 +152,10 @@ def test_the_report_in_full() -> None:
         "",
         *(f"- {text}" for text in texts_of("GD004", 1)),
     ]
-    assert "Error since step 200, may be a consequence of GD004: look again once that is cured." in symptom
+    assert (
+        "Error, first seen at step 200, may be a consequence of GD004: look again once that is cured."
+        in symptom
+    )
     assert "| `variety` | 0.05 | 1 +- 0.01 | 0.4 |" in symptom
     assert "![Mode collapse](exhibits/GD201-00000300.png)" in symptom
     assert rest.split("\n\n") == [
@@ -176,7 +179,7 @@ def texts_of(id: str, number: int) -> tuple[str, ...]:
 def test_the_terminal_gets_the_same_shorter() -> None:
     lines = in_full(BROKEN).splitlines()
     assert lines[0] == "Unhealthy: the players' gradients cancel (GD004) is the cause of the rest"
-    assert lines[2] == "GD004 The players' gradients cancel (an error, the cause, since step 25)"
+    assert lines[2] == "GD004 The players' gradients cancel (an error, the cause, first seen at step 25)"
     assert "  Try: schedule=alternating" in lines
     assert not [line for line in lines if "See " in line], "nobody says where it is"
     placed = in_full(replace(BROKEN, run=Path("outputs/my run"))).splitlines()
@@ -193,8 +196,8 @@ def test_the_terminal_gets_the_same_shorter() -> None:
 
 def test_a_finding_alone_is_nobodys_cause() -> None:
     alone = replace(BROKEN, findings=[CAUSE, REMARK])
-    assert "\nError since step 25.\n" in markdown(alone)
-    assert "GD004 The players' gradients cancel (an error, since step 25)" in in_full(alone)
+    assert "\nError, first seen at step 25.\n" in markdown(alone)
+    assert "GD004 The players' gradients cancel (an error, first seen at step 25)" in in_full(alone)
 
 
 def test_a_finding_without_an_override_says_so() -> None:

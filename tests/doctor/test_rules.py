@@ -259,7 +259,8 @@ BROKEN = (
         "GD005c",
         {},
         "info",
-        "optim.lr_d=0.002 and optim.lr_g=1e-05: usual are 0.0001 to 0.001, and 0.002 is 2 times the highest; "
+        "they are optim.lr_d=0.002 and optim.lr_g=1e-05: usual are 0.0001 to 0.001, "
+        "and 0.002 is 2 times the highest; "
         "D learns 600 times as fast as G, its steps counted; usual are 0.5 to 8 times",
         {"optim.lr_d": 2e-3, "optim.lr_g": 1e-5, "schedule.d_steps": 3},
     ),
@@ -267,22 +268,23 @@ BROKEN = (
         "GD005c",
         {},
         "info",
-        "optim.lr_d=0.05 and optim.lr_g=0.05: usual are 0.0001 to 0.001, and 0.05 is 50 times the highest",
+        "they are optim.lr_d=0.05 and optim.lr_g=0.05: usual are 0.0001 to 0.001, "
+        "and 0.05 is 50 times the highest",
         {"optim.lr_d": 0.05, "optim.lr_g": 0.05},
     ),
     Broken(
         "GD005c",
         {},
         "info",
-        "optim.lr_d=0.0001 and optim.lr_g=0.001: D learns 0.1 times as fast as G, its steps counted; usual "
-        "are 0.5 to 8 times",
+        "they are optim.lr_d=0.0001 and optim.lr_g=0.001: D learns 0.1 times as fast as G, its steps "
+        "counted; usual are 0.5 to 8 times",
         {"optim.lr_d": 1e-4, "optim.lr_g": 1e-3},
     ),
     Broken(
         "GD005c",
         {},
         "info",
-        "optim.lr_d=1e-05 and optim.lr_g=1e-05: usual are 0.0001 to 0.001",
+        "they are optim.lr_d=1e-05 and optim.lr_g=1e-05: usual are 0.0001 to 0.001",
         {"optim.lr_d": 1e-5, "optim.lr_g": 1e-5},
     ),
     Broken(
@@ -424,21 +426,21 @@ BROKEN = (
         "GD201",
         {"vendi_ratio": 0.06, "variety": 0.05, "near_pair_ratio": 0.1},
         "error",
-        "the generator behaves as if it drew 15 distinct pictures out of 256 "
+        "the generator behaves as if it drew 1 distinct picture, where as many real ones are like 19 "
         "(Vendi ratio of the pixels 0.06, real 1.00 +- 0.02)",
     ),
     Broken(
         "GD201",
         {"vendi_ratio": 0.12, "variety": 0.36},
         "warning",
-        "the generator behaves as if it drew 31 distinct pictures out of 256 "
+        "the generator behaves as if it drew 3 distinct pictures, where as many real ones are like 27 "
         "(Vendi ratio of the pixels 0.12, real 1.00 +- 0.02)",
     ),
     Broken(
         "GD201",
         {"vendi_ratio": 0.17, "variety": 0.48, "recall": 0.004},
         "warning",
-        "the generator behaves as if it drew 44 distinct pictures out of 256 "
+        "the generator behaves as if it drew 5 distinct pictures, where as many real ones are like 30 "
         "(Vendi ratio of the pixels 0.17, real 1.00 +- 0.02), and 0.4 % of the real pictures lie among them",
     ),
     Broken(

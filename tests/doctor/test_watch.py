@@ -267,7 +267,9 @@ def test_what_is_still_there_keeps_its_onset_and_gets_the_closing_numbers() -> N
     watch = Watch(rules=[A])
     looks(watch, range(300, 600, 100), a=1.5)
     assert close(watch, 2.5, 2.6, 2.7) == [("GD901", "changed", "error")]
-    assert (watch.active[0]["onset"], watch.active[0]["message"]) == (300, "a is 2.6")
+    assert (watch.active[0]["onset"], watch.active[0]["message"]) == (300, "a is 2.7"), (
+        "of which the pictures are"
+    )
 
 
 def test_hits_on_the_way_give_the_closing_finding_its_onset() -> None:

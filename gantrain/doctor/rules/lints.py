@@ -83,7 +83,7 @@ def odd_rates(at: Examination, params: Params) -> Hit | None:
         return None
     lr_d, lr_g = (changes.number(at.facts, f"optim.{key}", 0) for key in ("lr_d", "lr_g"))
     usual, pace = changes.USUAL_RATES[at.facts["optim"]], changes.pace(at.facts)
-    rates, excess = f"optim.lr_d={lr_d:g} and optim.lr_g={lr_g:g}", max(lr_d, lr_g) / usual.highest
+    rates, excess = f"they are optim.lr_d={lr_d:g} and optim.lr_g={lr_g:g}", max(lr_d, lr_g) / usual.highest
     said = []
     if excess > 1 or min(lr_d, lr_g) < usual.lowest:
         times = (
@@ -95,8 +95,8 @@ def odd_rates(at: Examination, params: Params) -> Hit | None:
             f"D learns {pace:.3g} times as fast as G, its steps counted; usual are {changes.LEAST_PACE:g} to "
             f"{changes.MOST_PACE:g} times"
         )
-    evidence = (Evidence("pace", pace, 1.0, None, changes.MOST_PACE),)
-    return Hit("info", f"{rates}: {'; '.join(said)}", evidence)
+    bound = changes.LEAST_PACE if pace < changes.LEAST_PACE else changes.MOST_PACE
+    return Hit("info", f"{rates}: {'; '.join(said)}", (Evidence("pace", pace, 1.0, None, bound),))
 
 
 GD005C = Rule(

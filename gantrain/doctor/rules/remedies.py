@@ -183,8 +183,9 @@ AUGMENTED = Advice(
     "augment=diffaug",
     changes.augmented,
     "D never sees the same picture twice, so it cannot know them by heart (Zhao et al. 2020).",
-    "A few per cent more time a step; very strong shifts may show up in the fakes.",
-    "Not with thousands of pictures and no gap.",
+    "A few per cent more time a step, and many more steps: after a few thousand the pictures may still be "
+    "worse than without. Very strong shifts may show up in the fakes.",
+    "Not with thousands of pictures and no gap, nor while the quality still rises.",
 )
 MIRRORED = Advice(
     "data.flip=true",
@@ -205,7 +206,8 @@ TOLD_THE_CLASS = Advice(
     changes.told_the_class,
     "A generator that is told which class to draw cannot leave one out unseen.",
     "It has to be told the class when sampling, too.",
-    "Not if the labels are not what should vary, or the missing class is missing from the training pictures.",
+    "Not if the labels are not what should vary, if the training pictures lack the missing class, or with "
+    "few pictures of each: then every class may become one picture.",
 )
 
 # ---- The pictures ----------------------------------------------------------------------------------------

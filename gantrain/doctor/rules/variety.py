@@ -31,7 +31,6 @@ from gantrain.doctor.rules.rule import (
 )
 
 OVER = Requirement(lambda at, params: at.step >= at.total, "it is judged when all steps are done")
-OUT_OF = 256  # pictures, to put a share of their variety in words
 
 
 def collapsed(at: Examination, params: Params) -> Hit | None:
@@ -44,9 +43,11 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
     near_bound = -math.inf if near_null is None else lowest(near_null, 1 - params["near_warn"])
     elsewhere = warn <= variety < doubt and at.get("recall") < params["recall_min"]
     if variety < warn or elsewhere:
+        of_reals = ratio ** (1 / (variety - 1))  # as ratio = V / V(reals), variety = log V / log V(reals)
+        drawn = f"{max(1, ratio * of_reals):.0f} distinct picture{'s' if ratio * of_reals >= 1.5 else ''}"
         message = (
-            f"the generator behaves as if it drew {max(1, round(ratio * OUT_OF))} distinct pictures out of "
-            f"{OUT_OF} (Vendi ratio of the pixels {ratio:.2f}, real {usual(at.nulls['vendi_ratio'])})"
+            f"the generator behaves as if it drew {drawn}, where as many real ones are like {of_reals:.0f} "
+            f"(Vendi ratio of the pixels {ratio:.2f}, real {usual(at.nulls['vendi_ratio'])})"
         )
         if elsewhere:
             message += f", and {percent(at.get('recall'))} of the real pictures lie among them"
