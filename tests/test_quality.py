@@ -101,6 +101,9 @@ def test_past_its_best_is_said_and_may_end_the_run(gantrain: Command) -> None:
     assert summary["step"] < 120
     assert summary["best"]["past_best"]
     assert (Path("stopped") / summary["best"]["checkpoint"]).is_file()
+    assert "; past its best: " in stopped.out
+    assert "gantrain sample stopped --best" in stopped.out
+    assert "gantrain resume stopped" not in stopped.out, "more steps would not help"
 
 
 def test_a_run_that_was_ended_early_stays_ended(gantrain: Command) -> None:

@@ -92,12 +92,13 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     how_good = quality(run, state.step, shown) if cfg.metrics.every else ""
     where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
     longer = f"gantrain resume {shown} train.steps={max(2 * state.step, GOOD_PICTURES)}"
-    where += [
-        f"report: {files.from_here(directory / files.PAGE)}",
-        f"next: gantrain sample {shown} -n 64",
-        f"      {cured(run) or longer}",
-        f"      tensorboard --logdir {shown}",
-    ]
+    following = (
+        f"gantrain sample {shown}{' --best' if past_best(run) else ''} -n 64",
+        cured(run) or ("" if past_best(run) else longer),
+        f"tensorboard --logdir {shown}",
+    )
+    where += [f"report: {files.from_here(directory / files.PAGE)}"]
+    where += ["next: " + "\n      ".join(filter(None, following))]
     known = run.measured(run.metric) is not None  # then a sweep has had a line about it
     brief = "\n".join(filter(None, (over, "" if known else how_good)))
     tell("\n".join(filter(None, (over, how_good, *where))), brief=brief)
@@ -109,8 +110,14 @@ def quality(run: Record, step: int, shown: str) -> str:
     if best is None or now is None:
         return f"quality: not measured{' at the end' if best else ''}; now: gantrain evaluate {shown}"
     usual = "" if now["null_mean"] is None else f" (real pictures: {now['null_mean']:.3g})"
-    earlier = f"; {best['value']:.3g} at step {best['step']}, which --best takes"
+    past = "past its best: " if past_best(run) else ""
+    earlier = f"; {past}{best['value']:.3g} at step {best['step']}, which --best takes"
     return f"quality: {run.metric} {now['value']:.3g}{usual}{earlier if best['step'] < now['step'] else ''}"
+
+
+def past_best(run: Record) -> bool:
+    """Whether more steps would only make it worse, as far as its looks tell."""
+    return bool((run.summary.get("best") or {}).get("past_best"))
 
 
 def cured(run: Record) -> str | None:

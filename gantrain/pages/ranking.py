@@ -116,9 +116,17 @@ class Comparison:
             if len(spreads) > 1:
                 others = [Counter(self._others(key, option.records)) for option in options if option.spread]
                 uneven = any(other != others[0] for other in others)
-                reasons = ((UNEVEN, uneven), (CUT, not self.through))
+                reasons = ((UNEVEN, uneven), (CUT, not self.through), (TURNED, self._turns(key)))
                 found.append(Effect(key, spreads, "; ".join(reason for reason, holds in reasons if holds)))
         return found
+
+    def _turns(self, key: str) -> bool:
+        """Whether it is not the same option that comes first with every choice of the rest."""
+        of_the_rest: dict[Settings, list[str]] = {}
+        for candidate in self.judged:  # best first
+            rest = tuple(pair for pair in candidate.settings if pair[0] != key)
+            of_the_rest.setdefault(rest, []).append(dict(candidate.settings)[key])
+        return len({options[0] for options in of_the_rest.values() if len(options) > 1}) > 1
 
     @cached_property
     def through(self) -> bool:
@@ -319,6 +327,7 @@ class Comparison:
 
 
 UNEVEN, CUT = "not every option met the same others", "not every run has trained all its steps"
+TURNED = "which one comes first depends on the rest"
 
 LOST = (
     ("failed", "failed"),

@@ -17,7 +17,7 @@ from gantrain import files
 from gantrain.errors import GantrainError
 from gantrain.pages.candidates import Candidate, Spread, apart
 from gantrain.pages.caveats import caveat
-from gantrain.pages.ranking import UNLIKE, Comparison, compare
+from gantrain.pages.ranking import TURNED, UNLIKE, Comparison, compare
 from gantrain.pages.records import Record, jobs_of, records_of
 from gantrain.pages.settings import differing, typed_as
 from gantrain.pages.writing import comparison_of, write_comparison
@@ -484,6 +484,20 @@ def test_jobs_that_have_not_begun_are_counted(
     records, root = records_of([str(tmp_path)])
     verdict = comparison_of(records, None, root).verdict
     assert (f"{jobs - 1} of {jobs} jobs have not begun." in verdict) == (jobs > 1)
+
+
+def test_an_option_that_is_first_only_with_some_others_is_read_with_care(tmp_path: Path) -> None:
+    def run(loss: str, padding: str, value: float) -> dict:
+        swept = {"loss": loss, "padding": padding}
+        return {"overrides": [f"{k}={v}" for k, v in swept.items()], "choices": swept, "fd": [0.9, value]}
+
+    places = [(loss, padding) for loss in ("bce", "hinge") for padding in ("zeros", "reflect")]
+    turning, straight = (
+        compared(tmp_path / name, *(run(*place, value) for place, value in zip(places, values, strict=True)))
+        for name, values in (("turning", (0.1, 0.6, 0.4, 0.2)), ("straight", (0.1, 0.2, 0.4, 0.6)))
+    )
+    assert {effect.key: effect.care for effect in turning.effects} == {"loss": TURNED, "padding": TURNED}
+    assert all(effect.balanced for effect in straight.effects)
 
 
 def test_the_next_sweep_of_a_doubt_is_a_command(tmp_path: Path) -> None:
