@@ -43,6 +43,7 @@ OPTIONS: dict[tuple[str, str], Change] = {
     ("schedule", "alternating"): {"schedule": "Alternating"},
     ("schedule", "shared"): {"schedule": "Joint", "schedule.entangled": False},
     ("condition", "class"): {"condition.kind": "class"},
+    ("condition", "none"): {"condition.kind": "none"},
     ("upsample", "nearest"): {"upsample.mode": "nearest"},
     ("upsample", "bilinear"): {"upsample.mode": "bilinear"},
     ("padding", "reflect"): {"padding.mode": "reflect"},
@@ -289,6 +290,16 @@ def told_the_class(facts: Facts) -> Change:
     )
     fits = number(facts, "latent.dim", 0) >= number(facts, "condition.embedding_dim", 16)
     return {"condition": "class"} if labelled and ours and fits else {}
+
+
+FEW_OF_A_CLASS = 1000  # training pictures of each below which classes are known to collapse one by one
+
+
+def unconditioned(facts: Facts) -> Change:
+    """No classes, where there are few pictures of each."""
+    each = number(facts, "facts.count", 0) / max(number(facts, "facts.num_classes", 0), 1)
+    told = facts.get("condition.kind") == "class" and each < FEW_OF_A_CLASS
+    return {"condition": "none"} if told else {}
 
 
 def padded(mode: str) -> Callable[[Facts], Change]:
