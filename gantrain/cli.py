@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import traceback
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from io import TextIOWrapper
 from math import inf
@@ -171,23 +172,9 @@ def _checked(argv: Sequence[str]) -> list[str]:
         remedy = f"after it: {typed('gantrain', command, *rest)}"
         raise GantrainError(rest[0], "stands before a command", remedy)
     if unknown:
-        if hint := meant(unknown[0], (*parser._option_string_actions, "--version"), likeness=0.8):
-            raise GantrainError(unknown[0], "no such flag", hint.strip())
-        name, _, value = unknown[0].lstrip("-").partition("=")
-        if name in COMMANDS:
-            raise GantrainError(unknown[0], "no such flag", f"did you mean gantrain {name}?")
-        if name in KNOWN_AS:
-            raise GantrainError(unknown[0], "no such flag", f"without dashes: did you mean {KNOWN_AS[name]}?")
-        after = (word for word in (*unknown[1:], *known.overrides) if "=" not in word and word[:1] != "-")
-        value = value or next(after, "VALUE")
-        option = typed(f"{name}={value}")
-        raise GantrainError(
-            unknown[0], "no such flag", f"options have no dashes: {option}; gantrain --hydra-help lists flags"
-        )
+        raise _no_such_flag(unknown[0], [*unknown[1:], *known.overrides], parser)
     if known.config_dir is not None and not Path(known.config_dir).is_dir():
         raise GantrainError("--config-dir", f"there is no folder {known.config_dir}", "check the path")
-    if known.multirun and known.cfg:
-        raise GantrainError("--cfg", "shows one composition, and -m makes several", "leave -m out")
     modes = [name for name in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(known, name)]
     if len(modes) > 1:
         together = " and ".join(f"--{name.replace('_', '-')}" for name in modes)
@@ -197,6 +184,20 @@ def _checked(argv: Sequence[str]) -> list[str]:
     for override in known.overrides:
         flags.remove(override)
     return [*flags, *known.overrides]
+
+
+def _no_such_flag(flag: str, others: Sequence[str], parser: ArgumentParser) -> GantrainError:
+    """others: words that may be its value."""
+    reason, (name, _, value) = "no such flag", flag.lstrip("-").partition("=")
+    if hint := meant(flag, (*parser._option_string_actions, "--version"), likeness=0.8):
+        return GantrainError(flag, reason, hint.strip())
+    if name in COMMANDS:
+        return GantrainError(flag, reason, f"did you mean gantrain {name}?")
+    if name in KNOWN_AS:
+        return GantrainError(flag, reason, f"without dashes: did you mean {KNOWN_AS[name]}?")
+    after = (word for word in others if "=" not in word and word[:1] != "-")
+    option = typed(f"{name}={value or next(after, 'VALUE')}")
+    return GantrainError(flag, reason, f"options have no dashes: {option}; gantrain --hydra-help lists flags")
 
 
 def _refuse_flag(message: str) -> NoReturn:
