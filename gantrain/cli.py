@@ -24,8 +24,7 @@ from yaml import YAMLError
 
 from gantrain import __version__, sweeps
 from gantrain.arguments import COMMANDS, file_error, run_command
-from gantrain.compose import CONFIG_NAME, Asked, beside, explain, opened
-from gantrain.config import Config
+from gantrain.compose import CONFIG_NAME, Asked, beside, explain, known_keys, opened
 from gantrain.console import aside, nobody_listens, typed
 from gantrain.errors import (
     INTERRUPTED,
@@ -149,8 +148,7 @@ def _dispatch(argv: Sequence[str]) -> None:
     elif first in COMMANDS:
         run_command(first, argv[1:])
     elif first and first[0].isalpha() and "=" not in first:
-        section, dot, _ = first.partition(".")
-        if dot and section in Config.__dataclass_fields__:
+        if "." in first and first in known_keys():
             raise GantrainError(first, "has no value", f"{first}=VALUE; gantrain --cfg job lists all keys")
         words = (*COMMANDS, "--help", "--version")
         hint = f"{options_of(first)}; " if first in GROUPS else meant(first, words, "gantrain ", 0.5)
@@ -168,9 +166,11 @@ def _checked(argv: Sequence[str]) -> list[str]:
     parser.error = _refuse_flag  # type: ignore[method-assign]  # instead of a page of usage
     known, unknown = parser.parse_known_intermixed_args(list(argv))
     if command := next((word for word in (*known.overrides, *unknown) if word in COMMANDS), ""):
-        rest = [word for word in argv if word != command]
-        remedy = f"after it: {typed('gantrain', command, *rest)}"
-        raise GantrainError(rest[0], "stands before a command", remedy)
+        place = argv.index(command)
+        hydras = [word for word in argv[:place] if word in parser._option_string_actions]
+        before = [] if hydras else argv[:place]
+        remedy = f"the command first: {typed('gantrain', *argv[place:], *before)}"
+        raise GantrainError(argv[0], "stands before a command", remedy)
     if unknown:
         raise _no_such_flag(unknown[0], [*unknown[1:], *known.overrides], parser)
     if known.config_dir is not None and not Path(known.config_dir).is_dir():

@@ -34,7 +34,7 @@ from gantrain.keys import (
     unknown_key,
     within,
 )
-from gantrain.overrides import check_overrides, not_an_override, own_pictures, several, split
+from gantrain.overrides import check_overrides, not_an_override, own_pictures, quoted, several, split
 
 CONFIG_NAME = "train"
 SEARCH_PATH = "hydra.searchpath"
@@ -109,9 +109,7 @@ def beside(folder: str | None) -> list[str]:
     """The override that does what --config-dir does: another folder of options beside gantrain's."""
     if folder is None:
         return []
-    plain = f"file://{Path(folder).resolve()}"
-    inside = re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)$", r"\1\1", plain))  # as Hydra reads what is quoted
-    return [f"{SEARCH_PATH}=['{inside}']"]
+    return [f"{SEARCH_PATH}=[{quoted(f'file://{Path(folder).resolve()}')}]"]
 
 
 def opened(overrides: Sequence[str]) -> list[str]:
@@ -143,7 +141,7 @@ def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> 
         remedy = f"choose one of: {', '.join(error.options or ())}"
         return GantrainError(f"{group}={option}", "no such option", remedy)
     if group not in GROUPS:
-        return unknown_key(group, _known_keys(overrides))
+        return unknown_key(group, known_keys(overrides))
     names = error.options or []
     hint = meant(option, names, f"{group}=", 0.5)
     if group == "data" and (own := own_pictures(option)):
@@ -160,8 +158,8 @@ def _parse_error(error: OverrideParseException, overrides: Sequence[str]) -> Gan
     if value.endswith(",") and "," not in value[:-1]:
         return GantrainError(key, "has a comma after its value", f"without: {key}={value[:-1]}")
     if key == "hydra.run.dir" or re.search(r"[=(){}\[\]:,'\"]", value):
-        quoted = typed(f'{key}="{value}"')
-        return GantrainError(key, f"Hydra cannot read the value {value}", f"put it in quotes: {quoted}")
+        whole = typed(f'{key}="{value}"')
+        return GantrainError(key, f"Hydra cannot read the value {value}", f"put it in quotes: {whole}")
     return GantrainError(key or text, "Hydra cannot read this override", "write key=value without spaces")
 
 
@@ -193,7 +191,7 @@ def _composition(error: ConfigCompositionException, overrides: Sequence[str]) ->
     cause = cause or error.__context__
     full_key = str(getattr(cause, "full_key", None) or "")
     if found and full_key:
-        unknown = unknown_key(full_key, _known_keys())
+        unknown = unknown_key(full_key, known_keys())
         return GantrainError(f"{found.group(1)}.yaml: {unknown.key}", unknown.reason, unknown.remedy)
     if found:  # a YAML file of the user's own
         return GantrainError(found.group(1), found.group(2), _first_line(cause) if cause else "")
@@ -262,7 +260,7 @@ EXPLANATIONS = {
 }
 
 
-def _known_keys(overrides: Sequence[str] = ()) -> set[str]:
+def known_keys(overrides: Sequence[str] = ()) -> set[str]:
     return _names(_usual(overrides))
 
 

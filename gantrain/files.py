@@ -106,13 +106,18 @@ def write_atomically(path: Path, text: str) -> None:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
-def from_here(path: Path) -> str:
-    """As one would type it: relative, if it lies below the current directory; quoted, if need be."""
+def relative(path: Path) -> str:
+    """Relative, if it lies below the current directory."""
     try:
         shown = os.path.relpath(path)
     except ValueError:  # on another drive
         shown = os.pardir
-    return typed(str(path) if shown.startswith(os.pardir) else shown)
+    return str(path) if shown.startswith(os.pardir) else shown
+
+
+def from_here(path: Path) -> str:
+    """As one would type it: relative, if it lies below the current directory; quoted, if need be."""
+    return typed(relative(path))
 
 
 def refuse_folder(path: Path, key: str) -> None:

@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
 from gantrain.console import aside, typed
 from gantrain.errors import GantrainError
 from gantrain.keys import GROUPS, key_of, options_of
@@ -39,28 +42,50 @@ def check_overrides(overrides: Sequence[str]) -> None:
             raise not_an_override(override, before)
         if key in GROUPS and key not in OPTIONAL and value in ("null", "None", ""):
             raise GantrainError(override, "cannot be left out: training needs one", options_of(key))
-        _check_writing(key, value)
+        _check_writing(override.partition("=")[0], key, value)
     last = {key_of(override): override for override in overrides}
     for key in dict.fromkeys(key_of(override) for override in overrides if override not in last.values()):
         aside(f"warning: {key} is given more than one value, and the last one counts: {last[key]}")
 
 
-NO_NAME = re.compile(r"true|false|inf|nan|[-+]?[\d.]+(e[-+]?\d+)?", re.IGNORECASE)
+PLAIN = re.compile(r"[\w./+@%-]+( [\w./+@%-]+)*", re.ASCII)  # what Hydra reads as it stands
 THOUSANDS = re.compile(r"\d{1,3}(,\d{3})*,0\d\d(,\d{3})*")
 
 
-def _check_writing(key: str, value: str) -> None:
+def _check_writing(typed_key: str, key: str, value: str) -> None:
+    """typed_key: with its +."""
     if value.startswith("="):
-        whole = typed(f"{key}={value.lstrip('=')}")
+        whole = typed(f"{typed_key}={value.lstrip('=')}")
         raise GantrainError(key, "has more than one =", f"without: {whole}")
-    if key in GROUPS and (bad := [part for part in value.split(",") if NO_NAME.fullmatch(part)]):
-        raise GantrainError(f"{key}={bad[0]}", "no such option", options_of(key))
+    if key in GROUPS and (bad := [part for part in value.split(",") if not _is_name(key, part)]):
+        options = options_of(key).replace(f"{key}=", f"{typed_key}=")
+        raise GantrainError(f"{key}={bad[0]}", "is no option's name", options)
     if THOUSANDS.fullmatch(value):
-        meant = f"{key}={value.replace(',', '')}"
-        raise GantrainError(key, f"has a comma within a number: {value}", f"without: {meant}")
+        without = f"{typed_key}={value.replace(',', '')}"
+        raise GantrainError(key, f"has a comma within a number: {value}", f"without: {without}")
     for opening, closing in ("[]", "{}"):
         if value.startswith(opening) and closing not in value:
-            raise GantrainError(key, f"has no {closing} at its end", typed(f"{key}={value}{closing}"))
+            raise GantrainError(key, f"has no {closing} at its end", typed(f"{typed_key}={value}{closing}"))
+
+
+def _is_name(group: str, option: str) -> bool:
+    """Whether Hydra reads it as text; what it cannot read it says itself."""
+    try:
+        value = OverridesParser.create().parse_override(f"{group}={option}").value()
+    except HydraException:
+        return True
+    return not isinstance(value, bool | int | float)
+
+
+def quoted(text: str) -> str:
+    """As Hydra reads it back, whatever is in it."""
+    inside = re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)$", r"\1\1", text))
+    return f"'{inside}'"
+
+
+def assigned(key: str, value: str) -> str:
+    """key=value, quoted for Hydra if it takes that."""
+    return f"{key}={value if PLAIN.fullmatch(value) else quoted(value)}"
 
 
 def not_an_override(text: str, before: str = "") -> GantrainError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,8 +17,11 @@ from omegaconf import DictConfig
 from gantrain import files
 from gantrain.console import aside, typed
 from gantrain.errors import INTERRUPTED, GantrainError, Interrupted
+from gantrain.keys import key_of
+from gantrain.overrides import assigned
 
 _begun: list[Path] = []  # the sweep of this process: Hydra tells callbacks where it is, and nobody else
+_unnamed: set[Path] = set()  # those whose folder nobody chose
 
 
 class Notice(Callback):
@@ -25,6 +29,8 @@ class Notice(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         _begun.append(Path(config.hydra.sweep.dir))
+        if not any(key_of(override) == "hydra.sweep.dir" for override in config.hydra.overrides.hydra):
+            _unnamed.add(_begun[-1])
         if _is_joblibs(config.hydra.launcher):
             signal.signal(signal.SIGINT, _wait_for_the_jobs)
 
@@ -72,7 +78,7 @@ def stopped(job: Interrupted) -> Interrupted:
     """What the job that was stopped said, for the whole sweep."""
     if not _begun:
         return job
-    on = typed(f"hydra.sweep.dir={files.from_here(_begun[-1])}")
+    on = typed(assigned("hydra.sweep.dir", files.relative(_begun[-1])))
     return Interrupted(f"{job}\n  all of the sweep: the same command with {on}", job.exit_code)
 
 
@@ -83,7 +89,8 @@ def conclude() -> Iterator[str]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     while _begun:
         sweep = _begun.pop()
-        _remove_if_empty(sweep)
+        if sweep in _unnamed:
+            _remove_if_empty(sweep)
         if not sweep.is_dir():
             continue
         from gantrain.pages.records import runs_in
@@ -99,9 +106,9 @@ def conclude() -> Iterator[str]:
 def _remove_if_empty(sweep: Path) -> None:
     """What Hydra made before all jobs were refused."""
     if sweep.is_dir() and [path.name for path in sweep.iterdir()] == ["multirun.yaml"]:
-        (sweep / "multirun.yaml").unlink()
-        for folder in (sweep, *sweep.parents[:2]):  # outputs/multirun/<date>/<time>
-            if folder.resolve() != Path.cwd() and not any(folder.iterdir()):
+        with suppress(OSError):  # not empty, or not ours to remove
+            (sweep / "multirun.yaml").unlink()
+            for folder in (sweep, *sweep.parents[:3]):  # outputs/multirun/<date>/<time>
                 folder.rmdir()
 
 
@@ -110,7 +117,7 @@ def worker_killed(error: Exception) -> GantrainError | None:
     if type(error).__name__ != "TerminatedWorkerError" or not _begun:
         return None
     reason = "one of joblib's processes was killed, for want of memory perhaps, and so all ended"
-    on = typed(f"hydra.sweep.dir={files.from_here(_begun[-1])}")
+    on = typed(assigned("hydra.sweep.dir", files.relative(_begun[-1])))
     remedy = f"go on: the same command with {on}; fewer at a time: hydra.launcher.n_jobs=N"
     return GantrainError("hydra/launcher", reason, remedy)
 

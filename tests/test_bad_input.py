@@ -241,11 +241,16 @@ COMMANDS = {
     "data = folder": r"data: has a blank beside its =\n  without: data=folder$",
     "loss=hinge optim =ttur": r"optim: has a blank beside its =\n  without: optim=ttur$",
     "loss= hinge": r"loss: has a blank beside its =\n  without: loss=hinge$",
-    "augment=true": r"augment=true: no such option\n  choose one: augment=diffaug, augment=none",
-    "-m condition=none,5": r"condition=5: no such option\n  choose one: condition=class",
-    "inspect data=1": r"data=1: no such option\n  choose one: .*data=folder",
-    "--best sample latest": r"--best: stands before a command\n  after it: gantrain sample --best latest",
-    "-n 4 sample latest": r"-n: stands before a command\n  after it: gantrain sample -n 4 latest",
+    "augment=true": r"augment=true: is no option's name\n  choose one: augment=diffaug, augment=none",
+    "-m condition=none,5": r"condition=5: is no option's name\n  choose one: condition=class",
+    "inspect data=1": r"data=1: is no option's name\n  choose one: .*data=folder",
+    "--best sample latest": r"--best: stands before a command\n.* first: gantrain sample latest --best",
+    "-n 4 sample latest": r"-n: stands before a command\n  the command first: gantrain sample latest -n 4",
+    "seed=1 resume latest": r"seed=1: stands before a command\n.* gantrain resume latest seed=1",
+    "-m seed=1 export latest": r"-m: stands before a command\n  the command first: gantrain export latest$",
+    "data.zip": r"data.zip: no such command",
+    "+sweep==x": r"sweep: has more than one =\n  without: \+sweep=x",
+    "+sweep=1": r"sweep=1: is no option's name\n  choose one: .*\+sweep=losses",
     "--sample latest": r"--sample: no such flag\n  did you mean gantrain sample\?",
     "--epochs 3": r"--epochs: no such flag\n  without dashes: did you mean train.steps, which counts",
     "-m train.steps=1,000": r"train.steps: has a comma within a number: 1,000\n  without: train.steps=1000",
@@ -330,6 +335,19 @@ def test_what_is_suggested_can_be_pasted(gantrain: Command, run: Path) -> None:
     assert "take another: 'out put/r 1/checkpoints/00000001.pt'" in gantrain("sample", "out put/r 1").err
     shutil.rmtree("out put/r 1/checkpoints")
     assert "\n  gantrain doctor 'out put/r 1'" in gantrain("doctor", "--deep", "out put/r 1").err
+
+
+def test_a_sweep_of_which_every_job_is_refused_leaves_nothing(gantrain: Command) -> None:
+    """But for a folder that was chosen."""
+    refused = gantrain("-m", "loss=bce,hinje")
+    assert refused.code == 2
+    assert not Path("outputs").exists()
+    Path("own/sweep").mkdir(parents=True)
+    Path("link").symlink_to("own/sweep")
+    for place in ("own/sweep", "link"):
+        refused = gantrain("-m", "loss=bce,hinje", f"hydra.sweep.dir={place}")
+        assert "did you mean loss=hinge" in refused.err
+        assert Path("own/sweep").is_dir()
 
 
 def test_of_a_key_given_two_values_it_is_said_which_one_counts(gantrain: Command) -> None:

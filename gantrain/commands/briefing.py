@@ -89,18 +89,18 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     grids = files.numbered(directory / files.SAMPLES, "png")
     over = f"finished: {state.step} steps in {state.seconds:.0f} s, everything is in {shown}"
     run = Record(directory, directory.name)
+    past, measured = past_best(run), run.measured(run.metric) is not None
     how_good = quality(run, state.step, shown) if cfg.metrics.every else ""
     where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
     longer = f"gantrain resume {shown} train.steps={max(2 * state.step, GOOD_PICTURES)}"
     following = (
-        f"gantrain sample {shown}{' --best' if past_best(run) else ''} -n 64",
-        cured(run) or ("" if past_best(run) else longer),
+        f"gantrain sample {shown}{' --best' if past else ''} -n 64",
+        cured(run) or ("" if past else longer),
         f"tensorboard --logdir {shown}",
     )
     where += [f"report: {files.from_here(directory / files.PAGE)}"]
     where += ["next: " + "\n      ".join(filter(None, following))]
-    known = run.measured(run.metric) is not None  # then a sweep has had a line about it
-    brief = "\n".join(filter(None, (over, "" if known else how_good)))
+    brief = "\n".join(filter(None, (over, "" if measured else how_good)))  # if so, it has had its line
     tell("\n".join(filter(None, (over, how_good, *where))), brief=brief)
 
 
@@ -108,7 +108,7 @@ def quality(run: Record, step: int, shown: str) -> str:
     """What was measured last beside what real pictures give, and of an earlier best how to take it."""
     best, now = run.measured(run.metric), run.measured(run.metric, step)
     if best is None or now is None:
-        return f"quality: not measured{' at the end' if best else ''}; now: gantrain evaluate {shown}"
+        return f"quality: {'unknown at the end' if best else 'not measured'}; now: gantrain evaluate {shown}"
     usual = "" if now["null_mean"] is None else f" (real pictures: {now['null_mean']:.3g})"
     past = "past its best: " if past_best(run) else ""
     earlier = f"; {past}{best['value']:.3g} at step {best['step']}, which --best takes"

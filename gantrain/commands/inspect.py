@@ -41,6 +41,6 @@ def outlook(cfg: DictConfig, images: ImageSet, command: str) -> str:
         if "=" not in error.remedy:
             return f"next: {error.remedy}; {error.reason}"
         return f"next: {command} {error.remedy}\n  {error.reason}"
-    by_class = images.labels is not None and images.num_classes > 1 and cfg.condition.kind == "none"
+    by_class = images.num_classes > 1 and cfg.condition.kind == "none" and "condition=" not in command
     more = "\n  with condition=class beside it one can say which class to draw" if by_class else ""
     return f"next: {command}{more}"

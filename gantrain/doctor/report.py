@@ -14,6 +14,7 @@ from gantrain.doctor.rules.registry import BY_ID
 from gantrain.doctor.rules.rule import GOOD_PICTURES, UNMEASURED, Facts, Remedy, within_a_sentence
 from gantrain.doctor.watch import WARM_UP_STEPS, warm_up
 from gantrain.files import from_here
+from gantrain.keys import key_of
 
 WIDTH = 100  # of the terminal's lines
 MORE = 2  # remedies beside the first
@@ -116,9 +117,10 @@ def _doubts(diagnosis: Diagnosis, cause: Finding) -> Iterator[str]:
         return
     if diagnosis.total < GOOD_PICTURES and rule.tier in OF_PICTURES:
         yield SHORT
-    rates = any(remark["rule"] == GD005C.id for remark in diagnosis.remarks)
-    if rates and not any(override.startswith("optim.lr_") for override in cause["remedy"]):
-        yield f"the learning rates are unusual ({GD005C.id}): mend those first"
+    rates = (remark["remedy"] for remark in diagnosis.remarks if remark["rule"] == GD005C.id)
+    usual = set(map(key_of, next(rates, ())))
+    if usual and not usual & set(map(key_of, cause["remedy"])):
+        yield f"the players' rates or pace are unusual ({GD005C.id}): mend that first"
 
 
 def number(value: float | None) -> str:

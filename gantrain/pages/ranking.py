@@ -327,7 +327,7 @@ class Comparison:
 
 
 UNEVEN, CUT = "not every option met the same others", "not every run has trained all its steps"
-TURNED = "which one comes first depends on the rest"
+TURNED = "in another order with some of the rest, perhaps by chance"
 
 LOST = (
     ("failed", "failed"),

@@ -246,15 +246,27 @@ def _by_value(part: str) -> tuple[bool, int, str]:
 UNTOLD = (OSError, OmegaConfBaseException, HydraException, YAMLError, AttributeError, TypeError, ValueError)
 
 
-def values_swept(sweep: Path) -> dict[str, int] | None:
-    """How many values each typed key has in a grid, by what Hydra keeps of it; None: nobody knows."""
+def _grid(sweep: Path) -> tuple[list[str], list[str], list[str]] | None:
+    """Of a grid, as Hydra keeps it: its parameters, what was typed for the jobs, and what for Hydra."""
     try:
         hydra = OmegaConf.load(sweep / "multirun.yaml").hydra
         if "BasicSweeper" not in hydra.sweeper._target_:
             return None
         given = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
-        typed = OverridesParser.create().parse_overrides([*given, *hydra.overrides.task])
+        return given, list(hydra.overrides.task), list(hydra.overrides.get("hydra") or ())
     except UNTOLD:
+        return None
+
+
+def values_swept(sweep: Path) -> dict[str, int] | None:
+    """How many values each typed key has in a grid; None: nobody knows."""
+    grid = _grid(sweep)
+    if grid is None:
+        return None
+    given, task, _ = grid
+    try:
+        typed = OverridesParser.create().parse_overrides([*given, *task])
+    except HydraException:
         return None
     return {
         one.get_key_element(): sum(1 for _ in one.sweep_string_iterator()) if one.is_sweep_override() else 1
@@ -270,11 +282,8 @@ def jobs_of(sweep: Path) -> int | None:
 
 def typed_for(sweep: Path) -> tuple[str, ...]:
     """What was typed for a grid, but for its folder; () if nobody knows."""
-    if values_swept(sweep) is None:
-        return ()
-    given = OmegaConf.load(sweep / "multirun.yaml").hydra.overrides
-    own = [one for one in given.hydra if not within(key_of(one), ("hydra.sweep", "hydra.mode"))]
-    return (*given.task, *own)
+    _, task, own = _grid(sweep) or ([], [], [])
+    return (*task, *(one for one in own if not within(key_of(one), ("hydra.sweep", "hydra.mode"))))
 
 
 def readable(name: str) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from gantrain import files
 from gantrain.compose import extended
-from gantrain.console import log
+from gantrain.console import log, typed
 from gantrain.errors import GantrainError
 from gantrain.keys import command_line
+from gantrain.overrides import assigned
 from gantrain.pages.html import compare_page, report_page
 from gantrain.pages.ranking import Comparison, compare
 from gantrain.pages.records import Record, jobs_of, readable, records_of, typed_for
@@ -59,10 +60,10 @@ def more_seeds(comparison: Comparison, sweep: Path | None) -> list[str]:
     if not sweep or not words:
         return []
     seeds = comparison.unused_seeds
-    further = files.from_here(sweep.with_name(f"{sweep.name}-seed{seeds.replace(',', '-')}"))
-    overrides = ["-m", *extended(words, [f"seed={seeds}"]), f"hydra.sweep.dir={further}"]
+    further = files.relative(sweep.with_name(f"{sweep.name}-seed{seeds.replace(',', '-')}"))
+    overrides = ["-m", *extended(words, [f"seed={seeds}"]), assigned("hydra.sweep.dir", further)]
     again = command_line(overrides, comparison.records[0].summary.get("config_dir"))
-    return [readable(again), readable(f"gantrain compare {files.from_here(sweep)} {further}")]
+    return [readable(again), readable(typed("gantrain", "compare", files.relative(sweep), further))]
 
 
 def _page_of(records: Sequence[Record]) -> Path:

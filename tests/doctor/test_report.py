@@ -49,11 +49,11 @@ def found(id: str, since: int, primary: str | None, **more: Any) -> Finding:
 CAUSE = found("GD004", 25, "GD004")
 SYMPTOM = found("GD201", 200, "GD004", picture="exhibits/GD201-00000300.png")
 REMARK = found("GD302b", 300, "GD004")
-RATES: Finding = {**REMARK, "rule": "GD005c"}
+RATES: Finding = {**REMARK, "rule": "GD005c", "remedy": ["optim.lr_g=2e-4"]}
 BORDER: Finding = {
     **judged(SYMPTOM, "GD303"), "rule": "GD303", "title": "Border", "severity": "warning", "remedy": ["a=1"]
 }  # fmt: skip
-EDGES, MEND = "border (GD303)", "the learning rates are unusual (GD005c): mend those first"
+EDGES, MEND = "border (GD303)", "the players' rates or pace are unusual (GD005c): mend that first"
 OVER = found("GD201", 200, None, state="resolved", event="ended")
 BROKEN = Diagnosis(
     [SYMPTOM, CAUSE, REMARK],
@@ -107,7 +107,7 @@ def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
         (replace(BROKEN, total=800, step=800, findings=[BORDER, RATES]), f"suspicious: {EDGES}; but {MEND}"),
         (replace(BROKEN, findings=[BORDER, RATES]), f"suspicious: {EDGES}; but {SHORT} and {MEND}"),
         (replace(BROKEN, findings=[CAUSE, RATES]), "unhealthy: the players' gradients cancel (GD004)"),
-        (replace(BROKEN, total=800, step=800, findings=[{**BORDER, "remedy": ["optim.lr_g=2e-4"]}, RATES]),
+        (replace(BROKEN, total=800, step=800, findings=[{**BORDER, "remedy": ["optim.lr_g=1e-4"]}, RATES]),
          f"suspicious: {EDGES}"),
         (replace(HEALTHY, step=60, total=60), "too early to judge: most rules wait for step 200"),
         (replace(HEALTHY, step=4000, total=100_000),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from made import CHECKERBOARD, STAMP, make_run, sweep
 from markupsafe import escape
 from scipy.stats import ttest_ind
@@ -500,24 +501,26 @@ def test_an_option_that_is_first_only_with_some_others_is_read_with_care(tmp_pat
     assert all(effect.balanced for effect in straight.effects)
 
 
-def test_the_next_sweep_of_a_doubt_is_a_command(tmp_path: Path) -> None:
-    """The same grid with other seeds, by the same launcher, in a folder of its own."""
-    place = tmp_path / "my sweep"
+@pytest.mark.parametrize("name", ["sweep", "my sweep", "it's", "a=b,c"])
+def test_the_next_sweep_of_a_doubt_is_a_command(name: str, tmp_path: Path) -> None:
+    """The same grid with other seeds, by the same launcher, in a folder of its own; as it is pasted."""
+    place = tmp_path / name
     sweep(place, *seeds(HINGE, 0.2, 0.3), *seeds(BCE, 0.2, 0.3))
     own = ["hydra/launcher=joblib", "hydra.sweep.dir=x", "hydra.mode=MULTIRUN"]
-    kept = {"overrides": {"task": ["loss=bce,hinge", "seed=0,1", "data.root=my photos"], "hydra": own}}
+    kept: dict = {"overrides": {"task": ["loss=bce,hinge", "seed=0,1", "data.root=my photos"], "hydra": own}}
     basic = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
     kept |= {"sweeper": {"_target_": basic, "params": None}}
     (place / "multirun.yaml").write_text(json.dumps({"hydra": kept}))
     told = [line.strip() for line in write_comparison([str(place)]).splitlines()]
     (again,) = (line.removeprefix("more seeds: ") for line in told if line.startswith("more seeds:"))
-    assert shlex.split(again)[:-1] == [
+    *words, folder = shlex.split(again)
+    assert words == [
         *("gantrain", "-m", "loss=bce,hinge", "data.root=my photos", "hydra/launcher=joblib", "seed=2,3")
     ]
-    further = f"{place}-seed2-3"
-    assert further in shlex.split(again)[-1]
+    read = OverridesParser.create().parse_override(folder)
+    assert (read.key_or_group, read.value()) == ("hydra.sweep.dir", f"{place}-seed2-3")
     both = told[told.index(f"more seeds: {again}") + 1]
-    assert shlex.split(both) == ["gantrain", "compare", str(place), further]
+    assert shlex.split(both) == ["gantrain", "compare", str(place), f"{place}-seed2-3"]
     assert str(escape(both)) in (place / files.COMPARISON).read_text()
 
 

@@ -6,6 +6,7 @@ leads to a combination that config.REFUSALS refuses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -292,12 +293,12 @@ def told_the_class(facts: Facts) -> Change:
     return {"condition": "class"} if labelled and ours and fits else {}
 
 
-FEW_OF_A_CLASS = 1000  # training pictures of each below which classes are known to collapse one by one
+FEW_OF_A_CLASS = 1000  # training pictures of each; with 250 all five became one picture each (docs/log.md)
 
 
 def unconditioned(facts: Facts) -> Change:
     """No classes, where there are few pictures of each."""
-    each = number(facts, "facts.count", 0) / max(number(facts, "facts.num_classes", 0), 1)
+    each = number(facts, "facts.count", math.inf) / max(number(facts, "facts.num_classes", 0), 1)
     told = facts.get("condition.kind") == "class" and each < FEW_OF_A_CLASS
     return {"condition": "none"} if told else {}
 

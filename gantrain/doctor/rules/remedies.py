@@ -213,7 +213,7 @@ TOLD_THE_CLASS = Advice(
 NOT_TOLD_THE_CLASS = Advice(
     "condition=none",
     changes.unconditioned,
-    "With few pictures of each class every class tends to become one picture, whatever the noise.",
+    "With few pictures of each class every class may become one picture, whatever the noise.",
     "A class can no longer be asked for.",
     "Not with thousands of pictures of each class.",
 )
