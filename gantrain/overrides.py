@@ -49,7 +49,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
 
 
 PLAIN = re.compile(r"[\w./+@%-]+( [\w./+@%-]+)*", re.ASCII)  # what Hydra reads as it stands
-THOUSANDS = re.compile(r"\d{1,3}(,\d{3})*,0\d\d(,\d{3})*")
+THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})*,0\d\d(,\d{3})*")
 
 
 def _check_writing(typed_key: str, key: str, value: str) -> None:
