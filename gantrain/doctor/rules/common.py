@@ -81,7 +81,8 @@ def is_settled(at: Examination) -> bool:
 
 
 SETTLED = Requirement(
-    lambda at, params: is_settled(at), "the pictures still improve: young ones are alike and noisy"
+    lambda at, params: is_settled(at),
+    "the pictures came nearer over the last looks: young ones are alike and noisy",
 )
 SETTLED_OR_OVER = Requirement(
     lambda at, params: at.step >= at.total or is_settled(at),
