@@ -788,7 +788,10 @@ def ask_of_all(rule: Rule, cases: list[Examination], params: dict[str, float]) -
         ("GD401", {"auc_seen": math.nan}, {}, "auc_seen has not been measured"),
         ("GD402", {"nearest_ratio": math.nan}, {"facts.held_out": 0}, "needs held-out pictures"),
         ("GD301", {}, MLP, "needs an upsampling layer"),
-        ("GD201", {"fd_change": 0.3}, {}, "the pictures came nearer over the last looks: young ones are alike and noisy"),
+        (
+            "GD201", {"fd_change": 0.3}, {},
+            "the pictures came nearer over the last looks: young ones are alike and noisy",
+        ),
         ("GD301", {"variety": 0.08}, {}, "the fakes are too much alike"),
         ("GD402", {"precision": 0.05}, {}, "the fakes are too far from real pictures"),
         ("GD402", {}, {"facts.count": 20_000}, "too many training pictures to look for a copy among"),
