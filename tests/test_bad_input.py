@@ -350,6 +350,15 @@ def test_a_sweep_of_which_every_job_is_refused_leaves_nothing(gantrain: Command)
         assert Path("own/sweep").is_dir()
 
 
+def test_an_option_of_ones_own_may_have_points_in_its_name(gantrain: Command) -> None:
+    """A number is no name, and a date is none."""
+    Path("own/experiment").mkdir(parents=True)
+    Path("own/experiment/2024.10.01.yaml").write_text("# @package _global_\nseed: 3\n")
+    told = gantrain("--config-dir", "own", "experiment=2024.10.01", "--cfg", "job", "-p", "seed")
+    assert (told.code, told.out) == (0, "3\n"), told.err
+    assert_refused(gantrain("--config-dir", "own", "experiment=2024"), "experiment=2024: is no option's name")
+
+
 def test_of_a_key_given_two_values_it_is_said_which_one_counts(gantrain: Command) -> None:
     """seed=0 seed=1 may have been meant as seed=0,1."""
     told = gantrain("seed=0", "loss=bce", "--cfg", "job", "seed=1", "loss=bce")
