@@ -78,8 +78,12 @@ def stopped(job: Interrupted) -> Interrupted:
     """What the job that was stopped said, for the whole sweep."""
     if not _begun:
         return job
-    on = typed(assigned("hydra.sweep.dir", files.relative(_begun[-1])))
-    return Interrupted(f"{job}\n  all of the sweep: the same command with {on}", job.exit_code)
+    return Interrupted(f"{job}\n  all of the sweep: {_again()}", job.exit_code)
+
+
+def _again() -> str:
+    """How the sweep of this process goes on."""
+    return f"the same command with {typed(assigned('hydra.sweep.dir', files.relative(_begun[-1])))}"
 
 
 def conclude() -> Iterator[str]:
@@ -117,8 +121,7 @@ def worker_killed(error: Exception) -> GantrainError | None:
     if type(error).__name__ != "TerminatedWorkerError" or not _begun:
         return None
     reason = "one of joblib's processes was killed, for want of memory perhaps, and so all ended"
-    on = typed(assigned("hydra.sweep.dir", files.relative(_begun[-1])))
-    remedy = f"go on: the same command with {on}; fewer at a time: hydra.launcher.n_jobs=N"
+    remedy = f"go on: {_again()}; fewer at a time: hydra.launcher.n_jobs=N"
     return GantrainError("hydra/launcher", reason, remedy)
 
 

@@ -89,13 +89,13 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     grids = files.numbered(directory / files.SAMPLES, "png")
     over = f"finished: {state.step} steps in {state.seconds:.0f} s, everything is in {shown}"
     run = Record(directory, directory.name)
-    past, measured = past_best(run), run.measured(run.metric) is not None
+    measured = run.measured(run.metric) is not None
     how_good = quality(run, state.step, shown) if cfg.metrics.every else ""
     where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
     longer = f"gantrain resume {shown} train.steps={max(2 * state.step, GOOD_PICTURES)}"
     following = (
-        f"gantrain sample {shown}{' --best' if past else ''} -n 64",
-        cured(run) or ("" if past else longer),
+        f"gantrain sample {shown}{' --best' if run.past_best else ''} -n 64",
+        cured(run) or ("" if run.past_best else longer),
         f"tensorboard --logdir {shown}",
     )
     where += [f"report: {files.from_here(directory / files.PAGE)}"]
@@ -110,14 +110,9 @@ def quality(run: Record, step: int, shown: str) -> str:
     if best is None or now is None:
         return f"quality: {'unknown at the end' if best else 'not measured'}; now: gantrain evaluate {shown}"
     usual = "" if now["null_mean"] is None else f" (real pictures: {now['null_mean']:.3g})"
-    past = "past its best: " if past_best(run) else ""
+    past = "past its best: " if run.past_best else ""
     earlier = f"; {past}{best['value']:.3g} at step {best['step']}, which --best takes"
     return f"quality: {run.metric} {now['value']:.3g}{usual}{earlier if best['step'] < now['step'] else ''}"
-
-
-def past_best(run: Record) -> bool:
-    """Whether more steps would only make it worse, as far as its looks tell."""
-    return bool((run.summary.get("best") or {}).get("past_best"))
 
 
 def cured(run: Record) -> str | None:

@@ -53,6 +53,11 @@ class Diagnosis:
         return [f for f in self.findings if f["state"] == "active" and f["severity"] == "info"]
 
     @property
+    def short(self) -> bool:
+        """Too short a run for good pictures."""
+        return self.total < GOOD_PICTURES
+
+    @property
     def over(self) -> list[Finding]:
         return [f for f in self.findings if f["state"] == "resolved"]
 
@@ -96,10 +101,9 @@ def verdict(diagnosis: Diagnosis) -> str:
         return f"nothing wrong was found before training{f', but see {but}' if but else ''}"
     if not diagnosis.serious and diagnosis.step < warm_up(diagnosis.total):
         return f"too early to judge{when}: most rules wait for step {warm_up(diagnosis.total)}"
-    short = diagnosis.total < GOOD_PICTURES
     if not diagnosis.serious:
         found = "nothing worse than a remark" if diagnosis.remarks else "nothing wrong"
-        if short:
+        if diagnosis.short:
             enough = f"good pictures take {GOOD_PICTURES} steps or more"
             return f"healthy as far as so short a run can tell{when}: {found} was found, but {enough}"
         return f"healthy{when}: {found} was found"
@@ -115,7 +119,7 @@ def _doubts(diagnosis: Diagnosis, cause: Finding) -> Iterator[str]:
     rule = BY_ID.get(cause["rule"])
     if rule is None or rule.exact:
         return
-    if diagnosis.total < GOOD_PICTURES and rule.tier in OF_PICTURES:
+    if diagnosis.short and rule.tier in OF_PICTURES:
         yield SHORT
     rates = (remark["remedy"] for remark in diagnosis.remarks if remark["rule"] == GD005C.id)
     usual = set(map(key_of, next(rates, ())))

@@ -98,11 +98,8 @@ class Comparison:
         """Best run first; then those without a number, in their own order."""
 
         def place(record: Record) -> float:
-            return (
-                badness(self.metric, self.measured[record.name]["value"])
-                if record.name in self.measured
-                else inf
-            )
+            look = self.measured.get(record.name)
+            return badness(self.metric, look["value"]) if look else inf
 
         return sorted(self.records, key=place)
 
@@ -199,7 +196,7 @@ class Comparison:
         on = f"on {self.metric} ({better(self.metric)} is better), {told(first)}"
         leads = "leads" if self.through else "leads so far"
         if self._repeated:
-            close = [other for other in others if not apart(first, other)]
+            close = self._close
             again = f"seed={self.unused_seeds} in another sweep, and gantrain compare with both"
             if not close:
                 verb = ("seems best" if self._few else "is best") if self.through else leads
@@ -222,6 +219,12 @@ class Comparison:
         """Whether a choice has been tried twice, so that something is known of chance."""
         return any(candidate.badness and len(candidate.badness.values) > 1 for candidate in self.judged)
 
+    @cached_property
+    def _close(self) -> list[Candidate]:
+        """Those that chance alone may have put behind the first."""
+        first, *others = self.judged
+        return [other for other in others if not apart(first, other)]
+
     @property
     def _few(self) -> bool:
         return any(candidate.few for candidate in self.judged[:2])
@@ -229,10 +232,8 @@ class Comparison:
     @property
     def in_doubt(self) -> bool:
         """Whether more seeds would tell if the first choice is the best."""
-        judged = self.judged
-        if len(judged) < 2 or not self.through:
-            return False
-        return not self._repeated or self._few or not all(apart(judged[0], other) for other in judged[1:])
+        tried = len(self.judged) > 1 and self.through
+        return tried and (not self._repeated or self._few or bool(self._close))
 
     @property
     def unused_seeds(self) -> str:

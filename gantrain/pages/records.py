@@ -106,6 +106,11 @@ class Record:
         return bool(self.summary.get("diverged"))
 
     @property
+    def past_best(self) -> bool:
+        """More steps would only make it worse, as far as its looks tell."""
+        return bool((self.summary.get("best") or {}).get("past_best"))
+
+    @property
     def step(self) -> int:
         return int(self.summary.get("step", 0))
 
@@ -243,9 +248,6 @@ def _by_value(part: str) -> tuple[bool, int, str]:
     return not part.isdecimal(), int(part) if part.isdecimal() else 0, part
 
 
-UNTOLD = (OSError, OmegaConfBaseException, HydraException, YAMLError, AttributeError, TypeError, ValueError)
-
-
 def _grid(sweep: Path) -> tuple[list[str], list[str], list[str]] | None:
     """Of a grid, as Hydra keeps it: its parameters, what was typed for the jobs, and what for Hydra."""
     try:
@@ -254,7 +256,7 @@ def _grid(sweep: Path) -> tuple[list[str], list[str], list[str]] | None:
             return None
         given = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
         return given, list(hydra.overrides.task), list(hydra.overrides.get("hydra") or ())
-    except UNTOLD:
+    except (OSError, OmegaConfBaseException, YAMLError, AttributeError, TypeError, ValueError):
         return None
 
 
