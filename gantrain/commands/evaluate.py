@@ -187,9 +187,7 @@ def _table(found: Mapping[str, Measurement]) -> Iterator[str]:
         null = "not measured"
         if measured.null_mean is not None and measured.null_sd is not None and measured.null_n is not None:
             real, other = measured.null_n
-            null = (
-                f"{_number(measured.null_mean)} +- {_number(measured.null_sd)} ({other:,} against {real:,})"
-            )
+            null = f"{_number(measured.null_mean)} ± {_number(measured.null_sd)} ({other:,} against {real:,})"
         yield f"{name:<20} {_number(measured.value):>10}   {null}"
 
 

@@ -99,12 +99,15 @@ class Eyes:
         seed = self.noise(2, look).initial_seed()
         z = torch.cat(list(pictures.latent_blocks(latent, count, seed, self.state.device)))
         with unnoticed(self.state.device):
-            labels = self.judge.labels_like(count) if self.conditional else None
-            return pictures.draw(self.state.ema.network, z, labels)
+            return pictures.draw(self.state.ema.network, z, self.labels_of(count))
+
+    def labels_of(self, count: int) -> Tensor | None:
+        """The classes that as many fakes are drawn by; None for a generator that is told none."""
+        return self.judge.labels_like(count) if self.conditional else None
 
     def compared(self, fakes: Tensor) -> dict[str, float]:
         """T2: the pictures, against the real ones."""
-        return probes.look_at_the_pictures(fakes, self.judge)
+        return probes.look_at_the_pictures(fakes, self.judge, self.labels_of(len(fakes)))
 
     @property
     def judge(self) -> Reference:

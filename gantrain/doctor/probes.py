@@ -7,6 +7,7 @@ run's own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from torch import Generator, Tensor, nn
 from gantrain.data.store import to_uint8
 from gantrain.doctor.untouched import untouched
 from gantrain.losses.adversarial import AdversarialLoss
+from gantrain.metrics import coverage
 from gantrain.metrics.distances import as_double, frechet_distance, row_blocks
 from gantrain.metrics.evaluation import classes_of
 from gantrain.metrics.reference import Reference
@@ -30,6 +32,7 @@ Batch = tuple[Tensor, Tensor | None]
 
 FEWEST_HELD_OUT = 5
 CLEAREST = 2 / 3  # of the pictures: those by which classes are counted
+KINDS_OF_A_CLASS = 2  # among its real pictures: with fewer a generator cannot but repeat itself
 SUBSETS = 8  # random parts of the held-out pictures
 
 
@@ -200,12 +203,34 @@ def _against(used: Tensor, own: Tensor) -> tuple[float, float] | None:
 # T2 and T3: the pictures
 
 
-def look_at_the_pictures(fakes: Tensor, reference: Reference) -> dict[str, float]:
-    """Variety, overlap, lattices, borders, range: the numbers that have a null in `reference.nulls`.
+def look_at_the_pictures(
+    fakes: Tensor, reference: Reference, labels: Tensor | None = None
+) -> dict[str, float]:
+    """Variety, overlap, lattices, borders, range: the numbers that have a null in `reference.nulls`; and of
+    fakes that were drawn by classes the variety within them.
 
-    fakes: uint8, best `reference.n` of them, drawn by the averaged generator in eval mode.
+    fakes: uint8, best `reference.n` of them, drawn by the averaged generator in eval mode. labels: int64, the
+    classes they were drawn by.
     """
-    return reference.compare(fakes)
+    found = reference.compare(fakes)
+    return found if labels is None else found | variety_of_classes(fakes, reference, labels)
+
+
+def variety_of_classes(fakes: Tensor, reference: Reference, labels: Tensor) -> dict[str, float]:
+    """class_vendi_ratio and class_variety: as `vendi_ratio` and `variety`, of the pictures of one class.
+
+    A generator that draws one picture of each class has as many kinds as there are classes. Empty where there
+    are too few of each class to tell, or where the real ones of a class hardly differ.
+    """
+    side = reference.side
+    known = reference.labels_like(len(side.features))
+    assert known is not None, "fakes have classes where the real pictures have"
+    of_fakes = coverage.vendi_within(reference.space("pca64")(fakes.to(reference.device)), labels, side.width)
+    of_reals = coverage.vendi_within(side.features, known, side.width)
+    if not (math.isfinite(of_fakes) and of_reals >= KINDS_OF_A_CLASS):
+        return {}
+    ratio, variety = of_fakes / of_reals, coverage.variety(of_fakes, of_reals)
+    return {"class_vendi_ratio": ratio, "class_variety": variety}
 
 
 class Closely(NamedTuple):

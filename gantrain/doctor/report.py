@@ -132,8 +132,8 @@ def number(value: float | None) -> str:
 
 
 def normal(normal: float | None, spread: float | None) -> str:
-    """ "0.35 +- 0.07" """
-    return number(normal) + (f" +- {number(spread)}" if normal is not None and spread is not None else "")
+    """ "0.35 ± 0.07" """
+    return number(normal) + (f" ± {number(spread)}" if normal is not None and spread is not None else "")
 
 
 def remedies_of(finding: Finding, facts: Facts) -> tuple[Remedy, ...]:

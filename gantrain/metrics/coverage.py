@@ -12,6 +12,8 @@ from gantrain.metrics.distances import all_finite, as_double, row_blocks
 
 PAIRED = 512
 """Vectors, at most, whose pairs are looked at all at once: the eigenvalues of their kernel cost O(n^3)."""
+FEWEST_OF_A_CLASS = 16
+"""Vectors of a class by which its variety is told."""
 ROUNDING = 1e-12
 """Of squared distances, relative: one that should be equal to the radius counts as inside."""
 
@@ -132,6 +134,18 @@ def variety(of_fakes: float, of_reals: float) -> float:
     ratio of 1 / V(reals). nan where the reals are all alike.
     """
     return math.log(of_fakes) / math.log(of_reals) if of_reals > 1 else math.nan
+
+
+def vendi_within(features: Tensor, labels: Tensor, width: float) -> float:
+    """Vendi score within a class (labels: int64 N, 0 and up), as the geometric mean over the vectors of all
+    classes that have FEWEST_OF_A_CLASS or more; nan if none has.
+    """
+    counts = enumerate(labels.bincount().tolist())
+    enough = {label: count for label, count in counts if count >= FEWEST_OF_A_CLASS}
+    if not enough:
+        return math.nan
+    logarithms = (n * math.log(vendi(features[labels == label], width)) for label, n in enough.items())
+    return math.exp(math.fsum(logarithms) / sum(enough.values()))
 
 
 def near_pair_ratio(real: Tensor, fake: Tensor) -> float:

@@ -175,6 +175,7 @@ FIRST = (
     ),
     ("GD201", "", "penalty=r1 model.discriminator.norm=layer"),
     ("GD201", "train.steps=200", "train.steps=800"),
+    ("GD201", "condition=class", "condition=none"),  # of 120 pictures of each
     ("GD201", "train.steps=200 optim.lr_d=1e-6", "optim.lr_d=0.0002"),
     ("GD201", "penalty=r1 model=dcgan_layer_norm", "optim.lr_d=0.0004 optim.lr_g=0.0001"),
     ("GD103", "optim=ttur optim.lr_d=1e-6", "optim.lr_d=0.0004"),

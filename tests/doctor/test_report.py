@@ -156,7 +156,7 @@ def test_the_report_in_full() -> None:
         "Error, first seen at step 200, may be a consequence of GD004: look again once that is cured."
         in symptom
     )
-    assert "| `variety` | 0.05 | 1 +- 0.01 | 0.4 |" in symptom
+    assert "| `variety` | 0.05 | 1 ± 0.01 | 0.4 |" in symptom
     assert "![Mode collapse](exhibits/GD201-00000300.png)" in symptom
     assert rest.split("\n\n") == [
         "Remarks",

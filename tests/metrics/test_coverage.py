@@ -18,6 +18,7 @@ from gantrain.metrics.coverage import (
     overlap,
     vendi,
     vendi_ratio,
+    vendi_within,
 )
 
 
@@ -183,6 +184,17 @@ def test_vendi_ratio_of_unmeasurable_reals() -> None:
     assert math.isnan(vendi_ratio(randn(1, 8), randn(50, 8)))
     alike = randn(1, 8).expand(50, 8)
     assert vendi_ratio(alike, alike) == pytest.approx(1)
+
+
+def test_variety_within_classes_is_their_geometric_mean() -> None:
+    """One picture over and over, and 16 that have nothing in common; a class of 15 tells nothing."""
+    alike, apart, few = torch.zeros(16, 47), torch.eye(47)[:16], torch.eye(47)[16:31]
+    labels = torch.tensor([0] * 16 + [1] * 16 + [3] * 15)
+    assert vendi_within(torch.cat([alike, apart, few]), labels, 1e-3) == pytest.approx((1 * 16) ** 0.5)
+    unequal = torch.cat([alike, torch.eye(47)[:32]]), torch.tensor([0] * 16 + [1] * 32)
+    assert vendi_within(*unequal, 1e-3) == pytest.approx(32 ** (2 / 3)), "by the pictures, not by the classes"
+    assert math.isnan(vendi_within(few, torch.zeros(15, dtype=torch.int64), 1e-3))
+    assert math.isnan(vendi_within(apart / 0, labels[16:32], 1e-3))
 
 
 def test_large_sets_are_judged_by_some_of_them() -> None:

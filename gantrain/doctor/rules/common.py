@@ -41,9 +41,9 @@ def percent(share: float) -> str:
 
 
 def usual(null: Null) -> str:
-    """ "0.35 +- 0.07"; of what is smaller than that as many digits as tell it."""
+    """ "0.35 ± 0.07"; of what is smaller than that as many digits as tell it."""
     wide = null.sd >= 0.005
-    return f"{null.mean:.2f} +- {null.sd:.2f}" if wide else f"{null.mean:.2g} +- {null.sd:.1g}"
+    return f"{null.mean:.2f} ± {null.sd:.2f}" if wide else f"{null.mean:.2g} ± {null.sd:.1g}"
 
 
 # ---- Conditions ------------------------------------------------------------------------------------------

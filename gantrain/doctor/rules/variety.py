@@ -34,20 +34,22 @@ OVER = Requirement(lambda at, params: at.step >= at.total, "it is judged when al
 
 
 def collapsed(at: Examination, params: Params) -> Hit | None:
-    """Few kinds of pictures, or rather few and all of them beside the real ones, or pairs that are nearly
-    equal. (`variety` is a ratio of logarithms, so that it means the same for data of few kinds and of many.)
+    """Few kinds of pictures, or of pictures of one class, or rather few and all of them beside the real ones,
+    or pairs that are nearly equal. (`variety` is a ratio of logarithms, so that it means the same for data of
+    few kinds and of many.)
     """
-    variety, ratio, near = at.get("variety"), at.get("vendi_ratio"), at.get("near_pair_ratio")
+    variety, within, near = (at.get(name) for name in ("variety", "class_variety", "near_pair_ratio"))
     null, near_null = at.nulls["variety"], at.nulls.get("near_pair_ratio")
     warn, error, doubt = (lowest(null, 1 - params[f"variety_{name}"]) for name in ("warn", "error", "doubt"))
     near_bound = -math.inf if near_null is None else lowest(near_null, 1 - params["near_warn"])
+    told_alike = within < params["variety_warn"]  # never, where there are no classes
     elsewhere = warn <= variety < doubt and at.get("recall") < params["recall_min"]
-    if variety < warn or elsewhere:
-        of_reals = ratio ** (1 / (variety - 1))  # as ratio = V / V(reals), variety = log V / log V(reals)
-        drawn = f"{max(1, ratio * of_reals):.0f} distinct picture{'s' if ratio * of_reals >= 1.5 else ''}"
+    if told_alike:
+        message = f"asked for a class, the generator behaves as if it drew {_kinds(at, 'class_')}"
+    elif variety < warn or elsewhere:
         message = (
-            f"the generator behaves as if it drew {drawn}, where as many real ones are like {of_reals:.0f} "
-            f"(Vendi ratio of the pixels {ratio:.2f}, real {usual(at.nulls['vendi_ratio'])})"
+            f"the generator behaves as if it drew {_kinds(at)} "
+            f"(Vendi ratio of the pixels {at.get('vendi_ratio'):.2f}, real {usual(at.nulls['vendi_ratio'])})"
         )
         if elsewhere:
             message += f", and {percent(at.get('recall'))} of the real pictures lie among them"
@@ -59,12 +61,23 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
     else:
         return None
     evidence = (
+        *((Evidence("class_variety", within, 1.0, None, params["variety_warn"]),) if told_alike else ()),
         against(at, "variety", doubt if elsewhere else warn),
         against(at, "vendi_ratio"),
         *((against(at, "near_pair_ratio", near_bound),) if near_null is not None else ()),
         *((against(at, "recall", params["recall_min"]),) if elsewhere else ()),
     )
-    return Hit("error" if variety < error else "warning", message, evidence)
+    grave = variety < error or within < params["variety_error"]
+    return Hit("error" if grave else "warning", message, evidence)
+
+
+def _kinds(at: Examination, of: str = "") -> str:
+    """How many the fakes are like, and how many the reals; of: "class_" for those of one class."""
+    variety, ratio = at.get(f"{of}variety"), at.get(f"{of}vendi_ratio")
+    of_reals = ratio ** (1 / (variety - 1))  # as ratio = V / V(reals), variety = log V / log V(reals)
+    of_fakes = max(1, ratio * of_reals)
+    plural = "s" if of_fakes >= 1.5 else ""
+    return f"{of_fakes:.0f} distinct picture{plural}, where as many real ones are like {of_reals:.0f}"
 
 
 GD201 = Rule(
@@ -73,12 +86,15 @@ GD201 = Rule(
     severities=("warning", "error"),
     tier="T2",
     needs=("variety", "vendi_ratio"),
-    uses=("near_pair_ratio", "fd_improving", "fd_change", "recall"),  # no near pairs where the reals repeat
+    # No near pairs where the reals repeat; no classes where G is not told them, or few pictures of each.
+    uses=("near_pair_ratio", "class_variety", "class_vendi_ratio", "fd_improving", "fd_change", "recall"),
     nulls=("variety", "vendi_ratio"),
     requires=(SETTLED,),
     thresholds={
         "variety_warn": Threshold(
-            0.4, "variety: logarithm of the Vendi score of the fakes over that of the reals (1 is normal)"
+            0.4,
+            "variety: logarithm of the Vendi score of the fakes over that of the reals (1 is normal); so of "
+            "the pictures of one class, where G is told the class",
         ),
         "variety_error": Threshold(0.25, "an error below it"),
         "variety_doubt": Threshold(0.5, "a warning below it, where no real picture is like the fakes"),
