@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,16 +72,26 @@ def console_line(finding: Finding) -> str:
         return f"step {finding['step']}: {head}: over"
     if finding["event"] == "changed":
         return f"step {finding['step']}: {head} is now {_standing(finding)}"
-    remedy = f"; try: {' '.join(finding['remedy'])}" if finding["remedy"] else ""
+    after = f", {first}" if (first := _once_cured(finding)) else ""
+    remedy = f"; try{after}: {' '.join(finding['remedy'])}" if finding["remedy"] else ""
     return f"step {finding['step']}: {head} ({finding['severity']}): {finding['message']}{remedy}"
 
 
 def _standing(finding: Finding, alone: bool = False) -> str:
     """alone: there is no other that it could be the cause of."""
     cause = ", the cause" if finding["primary"] and not alone else ""
-    because = f", because of {' and '.join(finding['because_of'])}" if finding["because_of"] else ""
+    because = f", because of {_causes(finding)}" if finding["because_of"] else ""
     article = "an" if finding["severity"] in ("error", "info") else "a"
     return f"{article} {finding['severity']}{cause}{because}"
+
+
+def _causes(finding: Finding) -> str:
+    return " and ".join(finding["because_of"])
+
+
+def _once_cured(finding: Finding) -> str:
+    """When a symptom's own remedy has its turn; "" of one that is nobody's."""
+    return f"once {_causes(finding)} is cured" if finding["because_of"] else ""
 
 
 def verdict(diagnosis: Diagnosis) -> str:
@@ -203,8 +213,7 @@ def markdown(diagnosis: Diagnosis) -> str:
 def _section(finding: Finding, facts: Facts, alone: bool) -> list[str]:
     role = ", the cause" if finding["primary"] and not alone else ""
     if finding["because_of"]:
-        causes = " and ".join(finding["because_of"])
-        role = f", may be a consequence of {causes}: look again once that is cured"
+        role = f", may be a consequence of {_causes(finding)}: look again once that is cured"
     lines = [f"## {finding['rule']} {finding['title']}", ""]
     lines += [f"{_capital(finding['severity'])}, first seen at step {finding['onset']}{role}.", ""]
     lines += [f"**{_capital(finding['message'])}.**", ""]
@@ -219,7 +228,7 @@ def _section(finding: Finding, facts: Facts, alone: bool) -> list[str]:
     if finding["picture"]:
         lines += [f"![{finding['title']}]({finding['picture']})", ""]
     lines += [f"Why: {finding['why']}", ""]
-    for word, remedy in _in_turn(remedies_of(finding, facts)):
+    for word, remedy in _in_turn(finding, facts):
         lines += [f"{word}: `{' '.join(remedy.overrides)}`", ""]
         lines += [f"- {text}" for text in _texts(remedy)] + [""]
     if not finding["remedy"]:
@@ -227,8 +236,9 @@ def _section(finding: Finding, facts: Facts, alone: bool) -> list[str]:
     return lines
 
 
-def _in_turn(remedies: Iterable[Remedy]) -> list[tuple[str, Remedy]]:
-    return [("Or" if count else "Try", remedy) for count, remedy in enumerate(remedies)]
+def _in_turn(finding: Finding, facts: Facts) -> list[tuple[str, Remedy]]:
+    first = f"If it is still there {once}" if (once := _once_cured(finding)) else "Try"
+    return [("Or" if count else first, remedy) for count, remedy in enumerate(remedies_of(finding, facts))]
 
 
 def _texts(remedy: Remedy) -> list[str]:
@@ -267,7 +277,7 @@ def in_full(diagnosis: Diagnosis) -> str:
         lines += _wrapped(finding["why"])
         if finding["picture"] and diagnosis.run:
             lines.append(f"  See {from_here(diagnosis.run / finding['picture'])}")
-        for word, remedy in _in_turn(remedies_of(finding, {})):
+        for word, remedy in _in_turn(finding, {}):
             lines += _wrapped(f"{word}: {' '.join(remedy.overrides)}")
             lines += _wrapped(f"Price: {remedy.price} {remedy.not_when}")
     if diagnosis.remarks:

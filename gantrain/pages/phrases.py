@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 from gantrain.doctor.rules.rule import within_a_sentence
 from gantrain.pages.candidates import Candidate
-from gantrain.pages.records import Row
+from gantrain.pages.records import KILLED, Row
+
+LOST = (
+    ("failed", "failed"),
+    ("interrupted", "stopped early"),
+    (KILLED, "killed, or training on another machine"),
+    ("running", "not finished"),
+)
+"""Status -> words."""
+
+UNLIKE = "measured on other data, or on other numbers of pictures, and left out of the ranking"
 
 
 def quoted(candidate: Candidate) -> str:

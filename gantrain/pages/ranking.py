@@ -11,8 +11,8 @@ from statistics import fmean
 
 from gantrain.metrics.kinds import badness, better
 from gantrain.pages.candidates import Candidate, Spread, apart
-from gantrain.pages.phrases import named, quoted, together, told, with_number
-from gantrain.pages.records import KILLED, USUAL_METRIC, Record, Row
+from gantrain.pages.phrases import LOST, UNLIKE, named, quoted, together, told, with_number
+from gantrain.pages.records import USUAL_METRIC, Record, Row
 from gantrain.pages.settings import Settings, differing, settings_of, shown
 
 
@@ -230,6 +230,11 @@ class Comparison:
         return any(candidate.few for candidate in self.judged[:2])
 
     @property
+    def contenders(self) -> list[Candidate]:
+        """Those of which one may be the best, for all that is known."""
+        return [self.judged[0], *(self._close or self.judged[1:2])] if self._repeated else self.judged
+
+    @property
     def in_doubt(self) -> bool:
         """Whether more seeds would tell if the first choice is the best."""
         tried = len(self.judged) > 1 and self.through
@@ -329,16 +334,6 @@ class Comparison:
 
 UNEVEN, CUT = "not every option met the same others", "not every run has trained all its steps"
 TURNED = "in another order with some of the rest, perhaps by chance"
-
-LOST = (
-    ("failed", "failed"),
-    ("interrupted", "stopped early"),
-    (KILLED, "killed, or training on another machine"),
-    ("running", "not finished"),
-)
-"""Status -> words."""
-
-UNLIKE = "measured on other data, or on other numbers of pictures, and left out of the ranking"
 
 
 def compare(records: Sequence[Record], metric: str | None = None, planned: int | None = None) -> Comparison:

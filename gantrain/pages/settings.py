@@ -72,11 +72,11 @@ def value_of(record: Record, key: str) -> str:
         return str(record.choices[key])
     typed = _typed([record])
     if key in typed and (key not in record.config or key in GROUPS):
-        return typed[key] if key in GROUPS else _as_written(typed[key])
+        return typed[key] if key in GROUPS else as_written(typed[key])
     return written(record.config[key]) if key in record.config else NOTHING if record.config else "?"
 
 
-def _as_written(text: str) -> str:
+def as_written(text: str) -> str:
     """What was typed, as the configuration would hold it: "1e-4" and "0.0001" are one value."""
     try:
         return written(OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))["value"])  # type: ignore[index,call-overload]

@@ -7,6 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
 from gantrain import files
 from gantrain.compose import extended
 from gantrain.console import log, typed
@@ -16,6 +18,7 @@ from gantrain.overrides import assigned
 from gantrain.pages.html import compare_page, report_page
 from gantrain.pages.ranking import Comparison, compare
 from gantrain.pages.records import Record, jobs_of, readable, records_of, typed_for
+from gantrain.pages.settings import as_written
 from gantrain.pages.tables import as_text
 
 
@@ -53,17 +56,31 @@ def write_comparison(places: Sequence[str], metric: str | None = None, out: Path
 
 
 def more_seeds(comparison: Comparison, sweep: Path | None) -> list[str]:
-    """The commands that try a sweep with two more seeds and compare all of them; none where nothing is in
-    doubt, or nobody knows what was typed.
+    """The commands that try a sweep with two more seeds, but for what has lost already, and compare all of
+    them; none where nothing is in doubt, or nobody knows what was typed.
     """
-    words = typed_for(sweep) if sweep and comparison.in_doubt else ()
-    if not sweep or not words:
+    typed_words = typed_for(sweep) if sweep and comparison.in_doubt else ()
+    if not sweep or not typed_words:
         return []
+    words = [_narrowed(word, comparison) for word in typed_words]
     seeds = comparison.unused_seeds
     further = files.relative(sweep.with_name(f"{sweep.name}-seed{seeds.replace(',', '-')}"))
     overrides = ["-m", *extended(words, [f"seed={seeds}"]), assigned("hydra.sweep.dir", further)]
     again = command_line(overrides, comparison.records[0].summary.get("config_dir"))
     return [readable(again), readable(typed("gantrain", "compare", files.relative(sweep), further))]
+
+
+def _narrowed(word: str, comparison: Comparison) -> str:
+    """A swept option with those of its values alone that may still come first."""
+    override = OverridesParser.create().parse_override(word)
+    key = override.get_key_element()
+    if not override.is_discrete_sweep() or key not in comparison.keys:
+        return word
+    wanted = {dict(contender.settings)[key] for contender in comparison.contenders}
+    swept = list(override.sweep_string_iterator())
+    kept = [value for value in swept if {value, as_written(value)} & wanted]
+    is_less = len(wanted) == len(kept) < len(swept)
+    return f"{word.partition('=')[0]}={','.join(kept)}" if is_less else word
 
 
 def _page_of(records: Sequence[Record]) -> Path:

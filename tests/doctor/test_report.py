@@ -77,6 +77,7 @@ def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
         "step 300: GD004 The players' gradients cancel (error): 99.9 % of G's gradient is cancelled by D's "
         "loss (|used| / |own| = 0.001, cosine 0.00, normal 1); try: schedule=alternating"
     )
+    assert console_line(SYMPTOM).endswith("; try, once GD004 is cured: optim.lr_d=0.0004 optim.lr_g=0.0001")
     changed: Finding = {**SYMPTOM, "event": "changed"}
     assert console_line(changed) == "step 300: GD201 Mode collapse is now an error, because of GD004"
     assert console_line({**CAUSE, "event": "changed"}).endswith("is now an error, the cause")
@@ -156,6 +157,10 @@ def test_the_report_in_full() -> None:
         "Error, first seen at step 200, may be a consequence of GD004: look again once that is cured."
         in symptom
     )
+    assert [line for line in symptom.splitlines() if "`" in line and line[0] != "|"] == [
+        "If it is still there once GD004 is cured: `optim.lr_d=0.0004 optim.lr_g=0.0001`",
+        "Or: `optim.lr_g=5e-05`",
+    ]
     assert "| `variety` | 0.05 | 1 ± 0.01 | 0.4 |" in symptom
     assert "![Mode collapse](exhibits/GD201-00000300.png)" in symptom
     assert rest.split("\n\n") == [
@@ -181,6 +186,7 @@ def test_the_terminal_gets_the_same_shorter() -> None:
     assert lines[0] == "Unhealthy: the players' gradients cancel (GD004) is the cause of the rest"
     assert lines[2] == "GD004 The players' gradients cancel (an error, the cause, first seen at step 25)"
     assert "  Try: schedule=alternating" in lines
+    assert "  If it is still there once GD004 is cured: optim.lr_d=0.0004 optim.lr_g=0.0001" in lines
     assert not [line for line in lines if "See " in line], "nobody says where it is"
     placed = in_full(replace(BROKEN, run=Path("outputs/my run"))).splitlines()
     assert "  See 'outputs/my run/exhibits/GD201-00000300.png'" in placed

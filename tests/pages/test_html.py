@@ -148,6 +148,7 @@ def test_a_card_says_which_of_several_findings_is_the_cause(tmp_path: Path) -> N
     page = report_page(Record(both, "both"))
     assert page.count("as told at step 20, the cause</small>") == 1
     assert page.count("as told at step 20, may follow from GD301</small>") == 1
+    assert page.count("<p>Try <code") == page.count("<p>If it is still there once GD301 is cured: <code") == 1
 
 
 def test_a_comparison_says_of_each_run_what_its_doctor_said(tmp_path: Path) -> None:

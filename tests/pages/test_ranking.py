@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from gantrain import files
 from gantrain.errors import GantrainError
 from gantrain.pages.candidates import Candidate, Spread, apart
 from gantrain.pages.caveats import caveat
-from gantrain.pages.ranking import TURNED, UNLIKE, Comparison, compare
+from gantrain.pages.phrases import UNLIKE
+from gantrain.pages.ranking import TURNED, Comparison, compare
 from gantrain.pages.records import Record, jobs_of, records_of
 from gantrain.pages.settings import differing, typed_as
 from gantrain.pages.writing import comparison_of, write_comparison
@@ -522,6 +524,33 @@ def test_the_next_sweep_of_a_doubt_is_a_command(name: str, tmp_path: Path) -> No
     both = told[told.index(f"more seeds: {again}") + 1]
     assert shlex.split(both) == ["gantrain", "compare", str(place), f"{place}-seed2-3"]
     assert str(escape(both)) in (place / files.COMPARISON).read_text()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((0.2, 0.3, 0.9), "optim.lr_d=1e-4,0.0002 loss=bce,hinge"),  # nothing is known of chance
+        ((0.2, 0.21, 0.9, 0.25, 0.18, 0.91), "optim.lr_d=1e-4,0.0002 loss=hinge"),
+        ((0.2, 0.4, 0.9, 0.2001, 0.4001, 0.91), "optim.lr_d=1e-4,0.0002 loss=hinge"),  # of two seeds each
+    ],
+)
+def test_what_has_lost_is_not_tried_again(values: tuple[float, ...], words: str, tmp_path: Path) -> None:
+    """hinge at either rate, bce at the first; each with one seed or two."""
+    choices = [("1e-4", "hinge"), ("0.0002", "hinge"), ("1e-4", "bce")]
+    runs = []
+    for seed in range(len(values) // 3):
+        for (rate, loss), value in zip(choices, values[3 * seed :], strict=False):
+            run: dict = {"overrides": [f"optim.lr_d={rate}", f"loss={loss}"], "choices": {"loss": loss}}
+            run |= {"config": {"optim": {"lr_d": float(rate)}}, "seed": seed, "fd": [0.95, value]}
+            runs.append(run)
+    sweep(tmp_path, *runs)
+    task = ["optim.lr_d=1e-4,0.0002", "loss=bce,hinge"]
+    basic = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+    kept = {"sweeper": {"_target_": basic, "params": None}, "overrides": {"task": task, "hydra": []}}
+    (tmp_path / "multirun.yaml").write_text(json.dumps({"hydra": kept}))
+    told = write_comparison([str(tmp_path)])
+    (again,) = re.findall(r"more seeds: gantrain -m (.*) seed=", told)
+    assert again == words
 
 
 def test_nothing_more_is_to_be_tried_where_all_is_clear(tmp_path: Path) -> None:
