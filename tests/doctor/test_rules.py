@@ -452,6 +452,13 @@ BROKEN = (
     ),
     Broken(
         "GD201",
+        {"fd_change": 0.18, "variety": 0.55, "class_vendi_ratio": 0.173, "class_variety": 0.005},
+        "error",
+        "asked for a class, the generator behaves as if it drew 1 distinct picture, where as many real ones "
+        "are like 6",
+    ),
+    Broken(
+        "GD201",
         {"variety": 0.49, "class_vendi_ratio": 0.16, "class_variety": 0.36},
         "warning",
         "asked for a class, the generator behaves as if it drew 3 distinct pictures, where as many real ones "
@@ -835,6 +842,24 @@ def test_says_why_it_cannot_be_asked(
     assert unchecked(BY_ID[id], examination(signals, facts)) == reason
 
 
+@pytest.mark.parametrize(
+    ("step", "total", "class_variety", "asked"),
+    [
+        (800, 800, 0.09, True),
+        (800, 800, 0.11, False),
+        (800, 800, math.nan, False),
+        (799, 800, 0.0, False),  # not over
+        (799, 799, 0.0, False),  # too short for good pictures
+    ],
+)
+def test_youth_does_not_excuse_a_run_that_ends_with_one_picture_of_each_class(
+    step: int, total: int, class_variety: float, asked: bool
+) -> None:
+    young = HEALTHY | {"fd_change": 0.3, "fd_improving": 1.0, "class_variety": class_variety}
+    at = Examination(step, total, young, NULLS, FACTS)
+    assert (unchecked(BY_ID["GD201"], at) is None) == asked
+
+
 def test_without_nulls_nothing_is_known_to_be_normal() -> None:
     at = Examination(800, 800, HEALTHY, {}, FACTS)
     for rule in RULES:
@@ -897,7 +922,7 @@ def test_a_message_is_one_plain_sentence(case: Broken) -> None:
             {"GD201": {"variety_warm": 0.4}},
             (),
             "doctor.params.GD201.variety_warm: no such parameter\n  did you mean variety_warn? "
-            "GD201 takes: variety_warn, variety_error, variety_doubt, recall_min, near_warn",
+            "GD201 takes: variety_warn, variety_error, variety_doubt, class_alone, recall_min, near_warn",
         ),
         ({"GD005d": {"x": 1}}, (), "doctor.params.GD005d.x: no such parameter\n  GD005d has no parameters"),
         (
@@ -910,7 +935,7 @@ def test_a_message_is_one_plain_sentence(case: Broken) -> None:
             {"GD201": 0.4},
             (),
             "doctor.params.GD201: is a section of parameters, not a value\n  "
-            "GD201 takes: variety_warn, variety_error, variety_doubt, recall_min, near_warn",
+            "GD201 takes: variety_warn, variety_error, variety_doubt, class_alone, recall_min, near_warn",
         ),
     ],
 )

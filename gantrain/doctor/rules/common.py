@@ -80,10 +80,6 @@ def is_settled(at: Examination) -> bool:
     return at.get("fd_change", 1.0) > HALVED
 
 
-SETTLED = Requirement(
-    lambda at, params: is_settled(at),
-    "the pictures came nearer over the last looks: young ones are alike and noisy",
-)
 SETTLED_OR_OVER = Requirement(
     lambda at, params: at.step >= at.total or is_settled(at),
     "the pictures still improve, and not all steps are done",

@@ -10,16 +10,17 @@ from gantrain.doctor.rules.common import (
     LONG_ENOUGH,
     PRECISE,
     PRECISION_MIN,
-    SETTLED,
     STEPS_MIN,
     VARIED,
     VARIETY_MIN,
     against,
+    is_settled,
     lowest,
     percent,
     usual,
 )
 from gantrain.doctor.rules.rule import (
+    GOOD_PICTURES,
     Evidence,
     Examination,
     Facts,
@@ -31,6 +32,20 @@ from gantrain.doctor.rules.rule import (
 )
 
 OVER = Requirement(lambda at, params: at.step >= at.total, "it is judged when all steps are done")
+
+
+def _one_each(at: Examination, params: Params) -> bool:
+    """Whether a run that was long enough ends with hardly more than one picture of each class: then it does
+    not matter that they came nearer.
+    """
+    over = at.step >= at.total >= GOOD_PICTURES
+    return over and at.get("class_variety") < params["class_alone"]
+
+
+NOT_YOUNG = Requirement(
+    lambda at, params: is_settled(at) or _one_each(at, params),
+    "the pictures came nearer over the last looks: young ones are alike and noisy",
+)
 
 
 def collapsed(at: Examination, params: Params) -> Hit | None:
@@ -89,7 +104,7 @@ GD201 = Rule(
     # No near pairs where the reals repeat; no classes where G is not told them, or few pictures of each.
     uses=("near_pair_ratio", "class_variety", "class_vendi_ratio", "fd_improving", "fd_change", "recall"),
     nulls=("variety", "vendi_ratio"),
-    requires=(SETTLED,),
+    requires=(NOT_YOUNG,),
     thresholds={
         "variety_warn": Threshold(
             0.4,
@@ -98,6 +113,7 @@ GD201 = Rule(
         ),
         "variety_error": Threshold(0.25, "an error below it"),
         "variety_doubt": Threshold(0.5, "a warning below it, where no real picture is like the fakes"),
+        "class_alone": Threshold(0.1, "variety of one class below which, at the end, youth is no excuse"),
         "recall_min": Threshold(0.02, "share of real pictures that lie among the fakes, for that"),
         "near_warn": Threshold(0.2, "distance of the nearest pairs of fakes over that of the reals'"),
     },
