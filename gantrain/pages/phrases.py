@@ -28,7 +28,7 @@ def told(candidate: Candidate) -> str:
     assert spread is not None
     seeds = {record.seed for record in candidate.records}
     count = len(spread.values)
-    what = "seeds" if len(seeds) == len(candidate.records) else "runs"
+    what = "runs" if len(seeds) < count else "seeds"
     lost = f", {len(candidate.diverged)} of {len(candidate.records)} diverged" if candidate.diverged else ""
     return f"{spread} over {count} {what}{lost}" if count > 1 else f"{spread} with one {what[:-1]}{lost}"
 

@@ -87,10 +87,7 @@ class Comparison:
         groups: dict[Settings, list[Record]] = {}
         for record in self.ranked:
             groups.setdefault(settings_of(record, keys), []).append(record)
-        found = [
-            Candidate(settings, tuple(runs), self._spread(runs), self._badness(runs))
-            for settings, runs in groups.items()
-        ]
+        found = [Candidate(settings, tuple(runs), *self._spreads(runs)) for settings, runs in groups.items()]
         return sorted(found, key=lambda candidate: candidate.standing)
 
     @cached_property
@@ -150,18 +147,19 @@ class Comparison:
         matched = Comparison(tuple(kept), self.metric)
         return matched._grouped((key,)) if matched.through else []
 
-    def _spread(self, runs: Iterable[Record]) -> Spread | None:
-        values = tuple(self.measured[run.name]["value"] for run in runs if run.name in self.measured)
-        return Spread(values) if values else None
-
-    def _badness(self, runs: Iterable[Record]) -> Spread | None:
-        """A repeat of the same seed with the same settings tells nothing of chance: they count as one run."""
+    def _spreads(self, runs: Iterable[Record]) -> tuple[Spread | None, Spread | None]:
+        """Of the metric and of its badness. A repeat of the same seed with the same settings tells nothing of
+        chance: they count as one run.
+        """
         alike: dict[tuple[Settings, int | None], list[float]] = {}
         for run in runs:
             if run.name in self.measured:
-                value = badness(self.metric, self.measured[run.name]["value"])
+                value = self.measured[run.name]["value"]
                 alike.setdefault((settings_of(run, self.keys), run.seed), []).append(value)
-        return Spread(tuple(map(fmean, alike.values()))) if alike else None
+        if not alike:
+            return None, None
+        values = tuple(map(fmean, alike.values()))
+        return Spread(values), Spread(tuple(badness(self.metric, value) for value in values))
 
     @property
     def winner(self) -> Record | None:
