@@ -29,12 +29,21 @@ from gantrain.keys import (
     config_dir,
     flatten,
     key_of,
+    known_as,
     of_section,
     options_of,
     unknown_key,
     within,
 )
-from gantrain.overrides import check_overrides, not_an_override, own_pictures, quoted, several, split
+from gantrain.overrides import (
+    assigned,
+    check_overrides,
+    not_an_override,
+    own_pictures,
+    quoted,
+    several,
+    split,
+)
 
 CONFIG_NAME = "train"
 SEARCH_PATH = "hydra.searchpath"
@@ -133,17 +142,28 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+EXTRAS = {"optuna": "sweep", "joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
+"""Of Hydra's options those that come with an extra of ours (pyproject.toml)."""
+
+
 def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> GantrainError:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     if not group:
         return GantrainError("", _first_line(error), "")
     if group.split("/")[0] == "hydra":
+        if option in EXTRAS:
+            remedy = f"pip install 'gantrain[{EXTRAS[option]}]'"
+            return GantrainError(f"{group}={option}", "is not installed", remedy)
         remedy = f"choose one of: {', '.join(error.options or ())}"
         return GantrainError(f"{group}={option}", "no such option", remedy)
+    if group.startswith("data/"):
+        place = f"{group}/{option}".removeprefix("data/")
+        own = typed("data=folder", assigned("data.root", place))
+        return GantrainError(f"data={place}", "no such option", f"your own pictures: {own}")
     if group not in GROUPS:
         return unknown_key(group, known_keys(overrides))
     names = error.options or []
-    hint = meant(option, names, f"{group}=", 0.5)
+    hint = known_as(group, option) or meant(option, names, f"{group}=", 0.5)
     if group == "data" and (own := own_pictures(option)):
         hint = f"your own pictures: {own}; "
     choices = f"{group} has: {', '.join(names)}" if names else options_of(group)
@@ -157,6 +177,9 @@ def _parse_error(error: OverrideParseException, overrides: Sequence[str]) -> Gan
         return not_an_override(text)
     if value.endswith(",") and "," not in value[:-1]:
         return GantrainError(key, "has a comma after its value", f"without: {key}={value[:-1]}")
+    if re.fullmatch(r"\([-+.\w]+(, ?[-+.\w]+)*\)", value):
+        whole = typed(f"{key}=[{value[1:-1]}]")
+        return GantrainError(key, f"Hydra cannot read the value {value}", f"a list has brackets: {whole}")
     if key == "hydra.run.dir" or re.search(r"[=(){}\[\]:,'\"]", value):
         whole = typed(f'{key}="{value}"')
         return GantrainError(key, f"Hydra cannot read the value {value}", f"put it in quotes: {whole}")

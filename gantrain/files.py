@@ -242,7 +242,7 @@ def _checked(run: Path) -> Path:
         if count := len(list(run.glob(f"*/{CONFIG}"))):
             remedy = f"name one of them: `gantrain compare {from_here(run)}` says which was best"
             deeper = " and folders with more" if any(run.glob(f"*/*/{CONFIG}")) else ""
-            raise GantrainError(str(run), f"is not a run: it holds {count}{deeper}", remedy)
+            raise GantrainError(str(run), f"is not a run: it holds {count} of them{deeper}", remedy)
         reason, remedy = f"is not a run: it has no {CONFIG}", "`latest`, or a directory under outputs/"
         if only_begun(run) and is_held(run):
             reason, remedy = "is a run that has only begun: nothing is saved", "let it train"

@@ -33,6 +33,13 @@ KNOWN_AS = {
     "num_workers": "runtime.threads",
 }
 
+OPTIONS_KNOWN_AS = {
+    "optim=adam": "optim=strategy1 or optim=ttur, which are Adam",
+    "penalty=gp": "penalty=wgan_gp",
+    "loss=vanilla": "loss=bce",
+    "loss=gan": "loss=bce",
+}
+
 # What the data and other sections tell the networks, and where it is chosen.
 GIVEN = {
     "channels": "the data decide it",
@@ -155,5 +162,17 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
 
 def options_of(group: str) -> str:
     """ "loss=bce, loss=hinge, ..." for a group of configs/, read from the folder."""
-    names = sorted(path.stem for path in (Path(config_dir()) / group).glob("*.yaml"))
+    names = _options(group)
     return ("choose one: " + ", ".join(f"{group}={name}" for name in names)) if names else ""
+
+
+def _options(group: str) -> list[str]:
+    return sorted(path.stem for path in (Path(config_dir()) / group).glob("*.yaml"))
+
+
+def known_as(group: str, option: str) -> str:
+    """ "did you mean X? " for an option that is called otherwise here, or is one of another group."""
+    name = option.lower().replace("-", "_")
+    named = [f"{other}={name}" for other in GROUPS if name in _options(other)]
+    told = OPTIONS_KNOWN_AS.get(f"{group}={name}") or " or ".join(named)
+    return f"did you mean {told}? " if told else ""

@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 
 from gantrain.console import aside, typed
 from gantrain.errors import GantrainError
-from gantrain.keys import GROUPS, key_of, options_of
+from gantrain.keys import GROUPS, ROOT, key_of, options_of
 
 OPTIONAL = ("experiment", "sweep")
 
@@ -57,6 +57,14 @@ def _check_writing(typed_key: str, key: str, value: str) -> None:
     if value.startswith("="):
         whole = typed(f"{typed_key}={value.lstrip('=')}")
         raise GantrainError(key, "has more than one =", f"without: {whole}")
+    if key in GROUPS and key not in OPTIONAL and value.startswith("["):
+        given = value.strip("[]").replace(" ", "")
+        several_are = f"several are a sweep: {typed('-m', f'{typed_key}={given}')}"
+        one = f"without brackets: {typed_key}={given}"
+        raise GantrainError(key, "takes one option, no list", several_are if "," in given else one)
+    if value.startswith("~/"):
+        whole = typed(assigned(typed_key, str(Path(value).expanduser())))
+        raise GantrainError(key, "begins with ~, which the shell knows only at the start of a word", whole)
     if key in GROUPS and (bad := [part for part in value.split(",") if not _is_name(key, part)]):
         options = options_of(key).replace(f"{key}=", f"{typed_key}=")
         raise GantrainError(f"{key}={bad[0]}", "is no option's name", options)
@@ -104,6 +112,8 @@ def own_pictures(text: str) -> str:
 
 def several(override: str, remedy: str) -> GantrainError:
     key, value = split(override)
+    if key == ROOT and Path(value).exists():
+        return GantrainError(key, "has a comma in it", f"with quotes inside: {typed(assigned(key, value))}")
     return GantrainError(key, f"several values ({value}) are a sweep", remedy)
 
 

@@ -10,13 +10,12 @@ import torch
 from omegaconf import DictConfig
 
 from gantrain import files
-from gantrain.compose import extended
 from gantrain.console import tell
 from gantrain.data.store import ImageSet
 from gantrain.doctor.report import Diagnosis, in_brief, in_full
 from gantrain.doctor.rules.lints import GD005C
 from gantrain.doctor.rules.rule import GOOD_PICTURES
-from gantrain.keys import RESUMABLE, command_line, key_of, within
+from gantrain.keys import RESUMABLE, key_of, within
 from gantrain.pages.records import Record
 from gantrain.train.cadence import some_four_times
 from gantrain.train.state import TrainingState
@@ -94,7 +93,7 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
     longer = f"gantrain resume {shown} train.steps={max(2 * state.step, GOOD_PICTURES)}"
     following = (
-        f"gantrain sample {shown}{' --best' if run.past_best else ''} -n 64",
+        f"gantrain sample {shown}{' --best' if _was_better(run, state.step) else ''} -n 64",
         cured(run) or ("" if run.past_best else longer),
         f"tensorboard --logdir {shown}",
     )
@@ -112,13 +111,18 @@ def quality(run: Record, step: int, shown: str) -> str:
     usual = "" if now["null_mean"] is None else f" (real pictures: {now['null_mean']:.3g})"
     past = "past its best: " if run.past_best else ""
     earlier = f"; {past}{best['value']:.3g} at step {best['step']}, which --best takes"
-    return f"quality: {run.metric} {now['value']:.3g}{usual}{earlier if best['step'] < now['step'] else ''}"
+    return f"quality: {run.metric} {now['value']:.3g}{usual}{earlier if _was_better(run, step) else ''}"
+
+
+def _was_better(run: Record, step: int) -> bool:
+    best = run.measured(run.metric)
+    return best is not None and best["step"] < step
 
 
 def cured(run: Record) -> str | None:
     """The command with what the doctor would change; None: nothing but what a resume may."""
     rates = [finding["remedy"] for finding in run.findings if finding["rule"] == GD005C.id]  # suspected first
     remedy = (rates or [run.primary["remedy"]])[0] if run.primary else ()
-    if run.command is None or all(within(key_of(override), RESUMABLE) for override in remedy):
+    if all(within(key_of(override), RESUMABLE) for override in remedy):
         return None
-    return command_line(extended(run.overrides, remedy), run.summary.get("config_dir"))
+    return run.command_with(remedy)

@@ -9,10 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from gantrain import checkpoint, files
 from gantrain.commands.train import resumed, train
-from gantrain.compose import extended
 from gantrain.console import written
 from gantrain.errors import GantrainError
-from gantrain.keys import GROUPS, OPEN, RESUMABLE, ROOT, command_line, flatten, key_of, unknown_key, within
+from gantrain.keys import GROUPS, OPEN, RESUMABLE, ROOT, flatten, key_of, unknown_key, within
 from gantrain.pages.records import Record, anew
 from gantrain.saved import keep_root, pictures_of, plain, saved_config, value_of
 
@@ -64,6 +63,6 @@ def another_experiment(key: str, reason: str, run: Path, overrides: Sequence[str
     record = Record(run, run.name)
     root = record.config.get(ROOT)
     moved = [f"{ROOT}=DIR"] if root is not None and not Path(root).exists() else []
-    typed = command_line(extended(record.overrides, [*overrides, *moved]), record.summary.get("config_dir"))
+    typed = record.command_with([*overrides, *moved])
     may = "a resume may change train.steps, and how the run is watched (README, Resume)"
     return GantrainError(key, reason, f"as a run of its own: {typed}\n  {may}")

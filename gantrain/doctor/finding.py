@@ -59,6 +59,10 @@ def middle(hits: Sequence[Hit]) -> Hit:
     return [hit for hit in hits if hit.severity == typical][-1]
 
 
+def article(severity: Severity) -> str:
+    return "an" if severity in ("error", "info") else "a"
+
+
 def weight(finding: Finding) -> tuple[Severity, bool]:
     """What makes a finding another one than before, although it goes on."""
     return finding["severity"], finding["primary"]

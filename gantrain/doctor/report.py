@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gantrain.doctor.finding import Finding
+from gantrain.doctor.finding import Finding, article
 from gantrain.doctor.rules.common import SHORT
 from gantrain.doctor.rules.lints import GD005C
 from gantrain.doctor.rules.registry import BY_ID
@@ -81,8 +81,8 @@ def _standing(finding: Finding, alone: bool = False) -> str:
     """alone: there is no other that it could be the cause of."""
     cause = ", the cause" if finding["primary"] and not alone else ""
     because = f", because of {_causes(finding)}" if finding["because_of"] else ""
-    article = "an" if finding["severity"] in ("error", "info") else "a"
-    return f"{article} {finding['severity']}{cause}{because}"
+    severity = finding["severity"]
+    return f"{article(severity)} {severity}{cause}{because}"
 
 
 def _causes(finding: Finding) -> str:
@@ -201,7 +201,7 @@ def markdown(diagnosis: Diagnosis) -> str:
     lines += [f"Step {diagnosis.step} of {diagnosis.total}, {diagnosis.status}.", ""]
     for finding in diagnosis.serious:
         lines += _section(finding, diagnosis.facts, alone=len(diagnosis.serious) == 1)
-    lines += _list("Remarks", [_remark(finding) for finding in diagnosis.remarks])
+    lines += _list("Remarks", _remarks(diagnosis))
     over = [f"{f['rule']} {f['title']}: from step {f['onset']} to {f['step']}" for f in diagnosis.over]
     lines += _list("Was found, and is over", over)
     lines += _list("Checked", [titled(id) for id in diagnosis.checked])
@@ -245,9 +245,17 @@ def _texts(remedy: Remedy) -> list[str]:
     return [text for text in (remedy.why, f"Price: {remedy.price}", remedy.not_when) if text]
 
 
-def _remark(finding: Finding) -> str:
-    remedy = f"; to change it: {' '.join(finding['remedy'])}" if finding["remedy"] else ""
-    return f"{finding['rule']} {finding['title']}: {finding['message']}{remedy}"
+def _remarks(diagnosis: Diagnosis) -> list[str]:
+    """Of what was seen in a run that went wrong the remedies wait for the cause's."""
+    cause = diagnosis.serious[0]["rule"] if diagnosis.serious else None
+    lines = []
+    for finding in diagnosis.remarks:
+        rule = BY_ID.get(finding["rule"])
+        waits = cause is not None and rule is not None and rule.tier != "preflight"
+        once = f", once {cause} is cured" if waits else ""
+        remedy = f"; to change it{once}: {' '.join(finding['remedy'])}" if finding["remedy"] else ""
+        lines.append(f"{finding['rule']} {finding['title']}: {finding['message']}{remedy}")
+    return lines
 
 
 def _list(title: str, items: Sequence[str]) -> list[str]:
@@ -282,7 +290,7 @@ def in_full(diagnosis: Diagnosis) -> str:
             lines += _wrapped(f"Price: {remedy.price} {remedy.not_when}")
     if diagnosis.remarks:
         lines += ["", "Remarks"]
-        lines += [line for finding in diagnosis.remarks for line in _wrapped(_remark(finding))]
+        lines += [line for remark in _remarks(diagnosis) for line in _wrapped(remark)]
     checked = _in_words(diagnosis.checked) if diagnosis.run else ", ".join(map(titled, diagnosis.checked))
     lines += ["", *_wrapped(f"Checked for: {checked or 'nothing'}", first="")]
     lines += [

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, median, pstdev
 from typing import Any
 
-from gantrain.doctor.finding import Finding, finding_of, judged, middle, weight
+from gantrain.doctor.finding import Finding, article, finding_of, judged, middle, weight
 from gantrain.doctor.rules.registry import RULES
 from gantrain.doctor.rules.rule import Examination, Hit, Rule, unchecked
 
@@ -141,8 +141,10 @@ class Watch:
             record.differing = record.differing + 1 if differs else 0
             if record.differing >= needed:
                 record.differing = 0
-            else:  # the newest numbers, under the old severity
-                hit = hit._replace(severity=record.active["severity"])
+            elif differs:  # the newest numbers, under the old severity
+                before = record.active["severity"]
+                message = f"{hit.message}; that it is {article(before)} {before} rests on the looks before"
+                hit = hit._replace(severity=before, message=message)
         if record.active is not None or record.hits >= needed:
             self._find(rule, at, hit, record.since)
 

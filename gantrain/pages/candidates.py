@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from statistics import fmean, stdev
@@ -97,3 +98,14 @@ def apart(a: Candidate, b: Candidate) -> bool:
     error = (squares / freedom * (1 / len(ours) + 1 / len(theirs))) ** 0.5
     quantile = QUANTILES[min(freedom, len(QUANTILES)) - 1]
     return bool(b.diverged) > bool(a.diverged) or b.badness.mean - a.badness.mean > quantile * error
+
+
+def differ(differences: Sequence[float]) -> bool:
+    """Whether pairs differ, in the positive direction, by more than chance makes them: a two-sided t-test at
+    5 %. What the pairs share, such as a better loss, does not blur it. One pair tells nothing: False.
+    """
+    freedom = len(differences) - 1
+    if not freedom:
+        return False
+    quantile = QUANTILES[min(freedom, len(QUANTILES)) - 1]
+    return fmean(differences) > quantile * stdev(differences) / len(differences) ** 0.5

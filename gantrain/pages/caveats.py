@@ -48,7 +48,7 @@ def _uneven(comparison: Comparison) -> str:
     if "train.steps" in comparison.keys or len(set(steps)) < 2:
         return ""
     span = f"{min(steps)} to {max(steps)} steps"
-    return f"The ranked runs have {span}, which is not held against the shorter ones."
+    return f"The ranked runs have {span}: some may be ahead by their steps alone."
 
 
 def _short(comparison: Comparison) -> str:

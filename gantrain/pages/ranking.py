@@ -10,7 +10,7 @@ from math import inf
 from statistics import fmean
 
 from gantrain.metrics.kinds import badness, better
-from gantrain.pages.candidates import Candidate, Spread, apart
+from gantrain.pages.candidates import Candidate, Spread, apart, differ
 from gantrain.pages.phrases import LOST, UNLIKE, named, quoted, together, told, with_number
 from gantrain.pages.records import USUAL_METRIC, Record, Row
 from gantrain.pages.settings import Settings, differing, settings_of, shown
@@ -108,8 +108,9 @@ class Comparison:
             options = self._grouped((key,))
             spreads = {option.settings[0][1]: option.spread for option in options if option.spread}
             if len(spreads) > 1:
-                others = [Counter(self._others(key, option.records)) for option in options if option.spread]
-                uneven = any(other != others[0] for other in others)
+                others = [self._met(option.records, key) for option in options if option.spread]
+                met = [{other: len(values) for other, values in one.items()} for one in others]
+                uneven = any(one != met[0] for one in met)
                 reasons = ((UNEVEN, uneven), (CUT, not self.through), (TURNED, self._turns(key)))
                 found.append(Effect(key, spreads, "; ".join(reason for reason, holds in reasons if holds)))
         return found
@@ -127,23 +128,26 @@ class Comparison:
         """Whether every run that is ranked has trained all its steps: fewer of them are a worse number."""
         return all(record.through for record in self.records if record.name in self.measured)
 
-    def _others(self, key: str, runs: Iterable[Record]) -> Iterator[tuple[Settings, int | None]]:
-        """What the measured ones of these runs have beside `key`, and their seed."""
-        rest = [other for other in self.keys if other != key]
-        for record in runs:
-            if record.name in self.measured:
-                yield settings_of(record, rest), record.seed
+    def _met(self, runs: Iterable[Record], but: str = "") -> dict[tuple[Settings, int | None], list[float]]:
+        """What the measured ones of these runs have, all but one setting, and their seed -> the metric."""
+        rest = [key for key in self.keys if key != but]
+        found: dict[tuple[Settings, int | None], list[float]] = {}
+        for run in runs:
+            if run.name in self.measured:
+                value = self.measured[run.name]["value"]
+                found.setdefault((settings_of(run, rest), run.seed), []).append(value)
+        return found
 
     def _matched(self, key: str) -> list[Candidate]:
         """The options of one setting, by the runs alone that every option has a counterpart of; none where
         that is not the case with two different others, or one of these runs has steps to go.
         """
         options = [option for option in self._grouped((key,)) if option.spread]
-        met = [set(self._others(key, option.records)) for option in options]
+        met = [set(self._met(option.records, key)) for option in options]
         common = set.intersection(*met) if len(met) > 1 else set()
         if len({settings for settings, _ in common}) < 2:
             return []
-        kept = [record for record in self.records if common & set(self._others(key, [record]))]
+        kept = [record for record in self.records if common & set(self._met([record], key))]
         matched = Comparison(tuple(kept), self.metric)
         return matched._grouped((key,)) if matched.through else []
 
@@ -151,14 +155,9 @@ class Comparison:
         """Of the metric and of its badness. A repeat of the same seed with the same settings tells nothing of
         chance: they count as one run.
         """
-        alike: dict[tuple[Settings, int | None], list[float]] = {}
-        for run in runs:
-            if run.name in self.measured:
-                value = self.measured[run.name]["value"]
-                alike.setdefault((settings_of(run, self.keys), run.seed), []).append(value)
-        if not alike:
+        values = tuple(map(fmean, self._met(runs).values()))
+        if not values:
             return None, None
-        values = tuple(map(fmean, alike.values()))
         return Spread(values), Spread(tuple(badness(self.metric, value) for value in values))
 
     @property
@@ -263,7 +262,13 @@ class Comparison:
         diverged = {option.settings for option in self._grouped((key,)) if option.diverged}
         first, *others = options
         survived = first.settings not in diverged or all(other.settings in diverged for other in others)
-        return survived and all(apart(first, other) for other in others)
+        return survived and all(self._beats(key, first, other) for other in others)
+
+    def _beats(self, key: str, first: Candidate, other: Candidate) -> bool:
+        """By pairs of runs that differ in this setting alone."""
+        ours, theirs = (self._met(option.records, key) for option in (first, other))
+        bad = ({met: badness(self.metric, fmean(found[met])) for met in ours} for found in (ours, theirs))
+        return differ([b - a for a, b in zip(*(found.values() for found in bad), strict=True)])
 
     def _worst(self) -> str:
         """Of three or more; of two, if something is known to be wrong with the other one."""

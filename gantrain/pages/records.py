@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gantrain import files
+from gantrain.compose import extended
 from gantrain.doctor.rules.rule import SEVERITIES
 from gantrain.errors import GantrainError
 from gantrain.keys import command_line, flatten, key_of, within
@@ -140,11 +141,16 @@ class Record:
     @property
     def command(self) -> str | None:
         """Repeats the run; None of a run that does not say what was typed."""
+        return self.command_with(())
+
+    def command_with(self, added: Sequence[str]) -> str | None:
+        """Repeats the run with these overrides as well."""
         if "overrides" not in self.summary:
             return None
-        is_sweep = any(key_of(override) == "sweep" for override in self.overrides)
+        words = extended(self.overrides, added)
+        is_sweep = any(key_of(word) == "sweep" for word in words)
         alone = ["hydra.mode=RUN"] if is_sweep else []  # a ready-made sweep would start anew
-        return command_line([*self.overrides, *alone], self.summary.get("config_dir"))
+        return command_line([*words, *alone], self.summary.get("config_dir"))
 
     @property
     def metric(self) -> str:

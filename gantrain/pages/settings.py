@@ -120,8 +120,12 @@ def _owned(records: Sequence[Record]) -> tuple[str, ...]:
 
 
 def _follows(records: Sequence[Record], key: str) -> bool:
-    """Whether it is what a section above sets for all: model.generator.width beside model.width."""
+    """Whether it is what a section above, or a group, sets for all: model.generator.width beside model.width,
+    model.generator.upsample beside upsample.
+    """
     *sections, name = key.split(".")
+    if sections and name in _owned(records):
+        return True
     above = [".".join((*sections[:depth], name)) for depth in range(1, len(sections))]
     return any(
         all(other in record.config and record.config[other] == record.config.get(key) for record in records)

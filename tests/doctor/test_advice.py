@@ -112,6 +112,8 @@ def test_every_remedy_composes_and_does_what_it_says(base: str) -> None:
         assert after != before, (rule, remedy.overrides)
         for key, value in advice.change(before).items():
             assert changes.in_place(after, key, value), (rule, remedy.overrides, key)
+        odd = changes.rates_are_usual(before) and not changes.rates_are_usual(after)
+        assert not odd, "what it makes of the rates is what GD005c remarks on"
         further = remedy.overrides[0].startswith(RELATIVE)
         assert further or offer([advice], after) == (), "and is not offered again"
 
@@ -162,7 +164,9 @@ FIRST = (
         "optim.lr_d=2e-3 optim.lr_g=1e-5 schedule.d_steps=3",
         "optim.lr_d=0.0002 optim.lr_g=0.0002 schedule.d_steps=1",
     ),
-    ("GD101", "", "optim.lr_d=5e-05"),
+    ("GD101", "", "optim.lr_d=0.0001"),
+    ("GD101", "optim.lr_d=1e-4", "penalty=r1 model.discriminator.norm=layer"),
+    ("GD101", "optim=ttur", "optim.lr_d=0.0001"),
     (
         "GD201",
         "optim.lr_g=2e-3 optim.lr_d=5e-5 model.generator.norm=none",

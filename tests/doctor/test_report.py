@@ -159,7 +159,7 @@ def test_the_report_in_full() -> None:
     )
     assert [line for line in symptom.splitlines() if "`" in line and line[0] != "|"] == [
         "If it is still there once GD004 is cured: `optim.lr_d=0.0004 optim.lr_g=0.0001`",
-        "Or: `optim.lr_g=5e-05`",
+        "Or: `optim.lr_g=0.0001`",
     ]
     assert "| `variety` | 0.05 | 1 ± 0.01 | 0.4 |" in symptom
     assert "![Mode collapse](exhibits/GD201-00000300.png)" in symptom
@@ -225,6 +225,18 @@ def test_where_a_report_names_everything_the_terminal_names_what_is_worse_than_a
     assert in_full(at).splitlines()[2:] == [
         "Checked for: a number is not finite, the players' gradients cancel, 2 things worth a remark at most"
     ]
+
+
+def test_what_a_remark_would_change_waits_for_the_cause() -> None:
+    """But for a remark on the configuration: that may be the cause."""
+    rates: Finding = {**REMARK, "rule": "GD005c", "message": "D is slow", "remedy": ["optim.lr_d=0.0002"]}
+    sick = in_full(replace(BROKEN, findings=[CAUSE, REMARK, rates]))
+    healthy = in_full(replace(HEALTHY, findings=[REMARK, rates]))
+    for text, waits in ((sick, True), (healthy, False)):
+        joined = " ".join(text.split())
+        assert (f"{REMARK['message']}; to change it, once GD004 is cured: " in joined) == waits
+        assert (f"{REMARK['message']}; to change it: " in joined) != waits
+        assert f"{rates['message']}; to change it: " in joined
 
 
 def test_in_brief_is_the_verdict() -> None:

@@ -503,6 +503,35 @@ def test_an_option_that_is_first_only_with_some_others_is_read_with_care(tmp_pat
     assert all(effect.balanced for effect in straight.effects)
 
 
+def test_a_setting_decides_by_the_pairs_that_differ_in_it_alone(tmp_path: Path) -> None:
+    """What another setting does to all of them is greater, and would blur it."""
+    values = {"nearest": (0.108, 0.145, 1.12, 1.23), "bilinear": (0.853, 0.768, 1.65, 2.25)}
+
+    def told(place: Path, values: dict) -> str:
+        choices = [("strategy1", 0), ("strategy1", 1), ("ttur", 0), ("ttur", 1)]
+        runs = []
+        for upsample, found in values.items():
+            for (optim, seed), value in zip(choices, found, strict=True):
+                swept = {"optim": optim, "upsample": upsample}
+                run = {"overrides": [f"{k}={v}" for k, v in swept.items()], "choices": swept}
+                runs.append({**run, "seed": seed, "fd": [3, value]})
+        return compared(place, *runs).verdict
+
+    average = "On average over the rest, `upsample=nearest` is better than `upsample=bilinear`"
+    assert average in told(tmp_path / "always", values)
+    assert average not in told(tmp_path / "once", values | {"bilinear": (0.853, 0.1, 1.65, 2.25)})
+
+
+def test_what_a_group_sets_is_not_told_beside_it(tmp_path: Path) -> None:
+    """Of runs of several sweeps all that differs is told."""
+    for name, sweep_name in (("nearest", "one"), ("bilinear", "other")):
+        model = {"model": {"generator": {"upsample": name}}, "upsample": {"mode": name}}
+        run = {"overrides": [f"upsample={name}"], "choices": {"upsample": name}, "config": model}
+        sweep(tmp_path / sweep_name, run)
+    records, _ = records_of([str(tmp_path / "one"), str(tmp_path / "other")])
+    assert differing(records) == ("upsample",)
+
+
 @pytest.mark.parametrize("name", ["sweep", "my sweep", "it's", "a=b,c"])
 def test_the_next_sweep_of_a_doubt_is_a_command(name: str, tmp_path: Path) -> None:
     """The same grid with other seeds, by the same launcher, in a folder of its own; as it is pasted."""
@@ -602,7 +631,7 @@ def test_a_job_of_a_grid_that_was_resumed_is_the_same_choice(tmp_path: Path) -> 
     comparison = compare(records_of([str(tmp_path)])[0])
     assert comparison.keys == ("loss",)
     assert caveat(comparison).startswith(
-        "The ranked runs have 20 to 30 steps, which is not held against the shorter ones. "
+        "The ranked runs have 20 to 30 steps: some may be ahead by their steps alone. "
         "None of the ranked runs has 800"
     )
 

@@ -167,8 +167,8 @@ GD103 = Rule(
         "fooled_auc": Threshold(0.4, "... while it ranks less than this share of pairs rightly"),
     },
     test=blind,
-    why="D learns too slowly for what G does, so its answers do not depend on the picture. G is then led "
-    "by noise, although both losses sit where theory wants them.",
+    why="D learns too slowly for what G does: its answers do not depend on the picture, or suit fakes of "
+    "long ago. G is then led by noise, even where both losses sit where theory wants them.",
     remedies=remedies("GD103"),
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gantrain.doctor.rules import changes
-from gantrain.doctor.rules.changes import Change, fixed, if_taken, penalised, scaled
+from gantrain.doctor.rules.changes import Change, fixed, if_taken, penalised, scaled, slower
 from gantrain.doctor.rules.rule import GOOD_PICTURES, Facts
 
 
@@ -40,8 +40,8 @@ USUAL_GAME = Advice(
     "Not if the rates were chosen by a sweep on the same data.",
 )
 SLOWER_D = Advice(
-    "optim.lr_d=5e-05",
-    scaled("optim.lr_d", 0.25, 1e-5, 1.0),
+    "optim.lr_d=0.0001",
+    slower("optim.lr_d"),
     "A slower discriminator leaves the generator time to follow.",
     "Slower progress, if D was not the trouble.",
     "Not together with a higher optim.lr_g: while D wins, a faster G only runs further astray.",
@@ -89,17 +89,17 @@ FASTER_D = Advice(
     "Not while D wins.",
 )
 SLOWER_G = Advice(
-    "optim.lr_g=5e-05",
-    scaled("optim.lr_g", 0.25, 1e-5, 1.0),
+    "optim.lr_g=0.0001",
+    slower("optim.lr_g"),
     "A slower generator cannot run to the one picture that D likes at the moment.",
     "G learns more slowly: give it more steps.",
     "Not while D wins: it would only be left behind further.",
 )
 SLOWER_BOTH = Advice(
-    "optim.lr_d=5e-05 optim.lr_g=5e-05",
-    changes.slower_both,
+    "optim.lr_d=0.0001 optim.lr_g=0.0001",
+    slower("optim.lr_d", "optim.lr_g"),
     "Smaller steps of both players, where the present ones jump back and forth.",
-    "Four times the steps for the same way.",
+    "Two to four times the steps for the same way.",
     "Not if the losses move smoothly.",
 )
 LIGHTER_PENALTY = Advice(

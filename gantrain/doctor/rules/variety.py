@@ -177,7 +177,7 @@ def far_off(at: Examination, params: Params) -> Hit | None:
     if distance <= bound:
         return None
     message = (
-        f"the run is over, and its pictures are still far from the real ones (fd_pca64 {distance:.2f}; where "
+        f"the run is over, and its pictures are still far from the real ones (fd_pca64 {distance:.3g}; where "
         f"training went well it ends below {bound:g})"
     )
     return Hit("warning", message, (Evidence("fd_latest", distance, None, None, bound),))
