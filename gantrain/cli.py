@@ -35,9 +35,10 @@ from gantrain.errors import (
     of_the_file_system,
 )
 from gantrain.files import is_held, only_begun
-from gantrain.keys import GROUPS, KNOWN_AS, config_dir, options_of
+from gantrain.keys import GROUPS, config_dir, options_of
 from gantrain.overrides import check_blanks, check_overrides
 from gantrain.train.cadence import some_four_times
+from gantrain.words import as_an_option
 
 GONE = (errno.EPIPE, errno.EIO)  # a reader that has left, a terminal that is gone
 
@@ -188,16 +189,19 @@ def _checked(argv: Sequence[str]) -> list[str]:
 
 def _no_such_flag(flag: str, others: Sequence[str], parser: ArgumentParser) -> GantrainError:
     """others: words that may be its value."""
-    reason, (name, _, value) = "no such flag", flag.lstrip("-").partition("=")
+    reason, name = "no such flag", flag.lstrip("-").partition("=")[0]
     if hint := meant(flag, (*parser._option_string_actions, "--version"), likeness=0.8):
         return GantrainError(flag, reason, hint.strip())
     if name in COMMANDS:
         return GantrainError(flag, reason, f"did you mean gantrain {name}?")
-    if name in KNOWN_AS:
-        return GantrainError(flag, reason, f"without dashes: did you mean {KNOWN_AS[name]}?")
-    after = (word for word in others if "=" not in word and word[:1] != "-")
-    option = typed(f"{name}={value or next(after, 'VALUE')}")
-    return GantrainError(flag, reason, f"options have no dashes: {option}; gantrain --hydra-help lists flags")
+    owners = [
+        name for name, command in COMMANDS.items() if any(flag in flags for flags, _ in command.arguments)
+    ]
+    if owners and name not in known_keys():
+        return GantrainError(
+            flag, reason, f"that is one of: {', '.join(f'gantrain {one}' for one in owners)}"
+        )
+    return GantrainError(flag, reason, f"{as_an_option(flag, others)}gantrain --hydra-help lists flags")
 
 
 def _refuse_flag(message: str) -> NoReturn:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from typing import NoReturn
 
 from gantrain.config import LARGEST_SEED
+from gantrain.console import typed
 from gantrain.errors import GantrainError, meant
+from gantrain.keys import KNOWN_AS
 
 
 def count(text: str) -> int:
@@ -42,6 +45,20 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         for pattern, words in PLAIN:
             message = re.sub(pattern, words, message)
-        flag = message.partition("unrecognized arguments: ")[2].partition(" ")[0].partition("=")[0]
-        hint = meant(flag, self._option_string_actions)
+        flag, *others = message.partition("unrecognized arguments: ")[2].split(" ")
+        hint = meant(flag.partition("=")[0], self._option_string_actions, likeness=0.8)
+        if not hint and any(action.metavar == "key=value" for action in self._actions):
+            hint = as_an_option(flag, others)
         raise GantrainError(self.prog, message, f"{hint}{self.prog} --help lists what it takes")
+
+
+def as_an_option(flag: str, others: Sequence[str]) -> str:
+    """How --steps 300 is typed here; "" of what is no flag. others: words that may be its value."""
+    name, _, value = flag.lstrip("-").partition("=")
+    if name in KNOWN_AS:
+        return f"without dashes: did you mean {KNOWN_AS[name]}? "
+    if not name or flag[:1] != "-":
+        return ""
+    after = (word for word in others if "=" not in word and word[:1] != "-")
+    option = typed(f"{name}={value or next(after, 'VALUE')}")
+    return f"options have no dashes: {option}; "

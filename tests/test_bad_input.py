@@ -11,16 +11,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from hydra.errors import MissingConfigException
 from PIL import Image
 from small import Command, Outcome
 
 from gantrain import checkpoint, cli, files
+from gantrain.compose import explain
 
 TINY = (
     "model.width=4",
@@ -262,6 +265,7 @@ COMMANDS = {
     "+sweep==x": r"sweep: has more than one =\n  without: \+sweep=x",
     "+sweep=1": r"sweep=1: is no option's name\n  choose one: .*\+sweep=losses",
     "--sample latest": r"--sample: no such flag\n  did you mean gantrain sample\?",
+    "--preflight data=digits": r"--preflight: no such flag\n  that is one of: gantrain doctor$",
     "--epochs 3": r"--epochs: no such flag\n  without dashes: did you mean train.steps, which counts",
     "-m train.steps=1,000": r"train.steps: has a comma within a number: 1,000\n  without: train.steps=1000",
     "optim.betas=0.5,0.9": r"optim.betas: several values.*\n  a list has brackets: 'optim.betas=\[0.5,0.9\]'",
@@ -420,6 +424,8 @@ def contents(run: Path) -> dict[str, str]:
 OF_A_RUN = {
     "resume run foo=1": r"foo: no such option",
     "resume run hydra.run.dir=other": r"hydra.run.dir: a resume goes on in the run's own .*\n  leave it out",
+    "resume run --steps 2000": r"--steps 2000\n  without dashes: did you mean train.steps\?",
+    "resume run --train.steps 9": r"--train.steps 9\n  options have no dashes: train.steps=9; ",
     "resume run train.step=3": r"did you mean train.steps\?",
     "resume run optim.lr_d=0.1": r"optim.lr_d: 0.0002 -> 0.1 would make it another experiment\n.*train.steps",
     "resume run loss=hinge": r"loss: is chosen when a run begins\n.*its own: gantrain .*loss=hinge",
@@ -459,6 +465,17 @@ def test_run_is_refused_and_unharmed(gantrain: Command, run: Path, typed: str) -
         OF_A_RUN[typed],
     )
     assert contents(run) == before
+
+
+@pytest.mark.parametrize(
+    ("option", "extra"),
+    [("sweeper/optuna", "sweep"), ("launcher/joblib", "joblib"), ("launcher/submitit_local", "slurm")],
+)
+def test_an_extra_that_is_missing_is_named(option: str, extra: str) -> None:
+    missing = MissingConfigException("", missing_cfg_file=f"hydra/{option}", options=["basic"])
+    told = str(explain(missing, [f"hydra/{option.replace('/', '=')}"]))
+    assert told == f"hydra/{option.replace('/', '=')}: is not installed\n  pip install 'gantrain[{extra}]'"
+    assert extra in (metadata("gantrain").get_all("Provides-Extra") or ())
 
 
 def test_a_refused_job_of_a_sweep_leaves_the_run_that_is_there(gantrain: Command) -> None:

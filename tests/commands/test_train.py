@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,8 @@ def test_says_at_the_end_how_good_the_pictures_are_beside_real_ones(
     assert (best < 6) == earlier
     said += f"; {looks[best]['value']:.3g} at step {best}, which --best takes" if earlier else ""
     assert f"{said}\n" in outcome.out
+    (drawn,) = re.findall(r"next: gantrain sample \S+( --best)? -n 64", outcome.out)
+    assert bool(drawn) == earlier
 
 
 def test_two_runs_of_the_same_second_never_share_a_directory(gantrain: Command) -> None:

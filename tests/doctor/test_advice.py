@@ -12,7 +12,7 @@ from gantrain import checks
 from gantrain.build import DataFacts
 from gantrain.compose import composed
 from gantrain.config import refuse
-from gantrain.doctor.rules import changes
+from gantrain.doctor.rules import changes, rates
 from gantrain.doctor.rules import remedies as texts
 from gantrain.doctor.rules.advice import ADVICE, offer
 from gantrain.doctor.rules.registry import BY_ID, RULES
@@ -112,7 +112,7 @@ def test_every_remedy_composes_and_does_what_it_says(base: str) -> None:
         assert after != before, (rule, remedy.overrides)
         for key, value in advice.change(before).items():
             assert changes.in_place(after, key, value), (rule, remedy.overrides, key)
-        odd = changes.rates_are_usual(before) and not changes.rates_are_usual(after)
+        odd = rates.rates_are_usual(before) and not rates.rates_are_usual(after)
         assert not odd, "what it makes of the rates is what GD005c remarks on"
         further = remedy.overrides[0].startswith(RELATIVE)
         assert further or offer([advice], after) == (), "and is not offered again"
@@ -144,7 +144,8 @@ FIRST = (
     ("GD301", "upsample=pixelshuffle padding=reflect", "upsample=nearest"),
     ("GD301", "", "upsample=bilinear"),
     ("GD401", "train.images=40", "train.images=null"),
-    ("GD401", "", "augment=diffaug"),
+    ("GD401", "", "train.stop_when_worse=true"),
+    ("GD401", "train.steps=20000", "augment=diffaug"),
     ("GD002", "loss=wgan penalty=none", "penalty=wgan_gp model.discriminator.norm=layer"),
     ("GD002", "loss=wgan penalty=none model=mlp", "penalty=wgan_gp"),
     (

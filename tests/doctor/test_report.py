@@ -230,8 +230,9 @@ def test_where_a_report_names_everything_the_terminal_names_what_is_worse_than_a
 def test_what_a_remark_would_change_waits_for_the_cause() -> None:
     """But for a remark on the configuration: that may be the cause."""
     rates: Finding = {**REMARK, "rule": "GD005c", "message": "D is slow", "remedy": ["optim.lr_d=0.0002"]}
-    sick = in_full(replace(BROKEN, findings=[CAUSE, REMARK, rates]))
-    healthy = in_full(replace(HEALTHY, findings=[REMARK, rates]))
+    smooth: Finding = {**REMARK, "remedy": ["train.steps=1600"]}
+    sick = in_full(replace(BROKEN, findings=[CAUSE, smooth, rates]))
+    healthy = in_full(replace(HEALTHY, findings=[smooth, rates]))
     for text, waits in ((sick, True), (healthy, False)):
         joined = " ".join(text.split())
         assert (f"{REMARK['message']}; to change it, once GD004 is cured: " in joined) == waits

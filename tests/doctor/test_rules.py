@@ -579,14 +579,22 @@ BROKEN = (
     ),
     Broken(
         "GD401",
-        {"auc_seen": 0.9, "auc_gap": 0.0},
+        {"auc_seen": 0.9, "auc_gap": 0.0, "fd_latest": 0.5},
         "error",
         "D knows its training pictures by heart: it ranks 90 % of them above real ones that it has never "
         "seen (normal 50 %)",
     ),
     Broken(
         "GD401",
-        {"auc_seen": 0.74, "auc_gap": 0.05},
+        {"auc_seen": 0.9, "auc_gap": 0.0, "fd_latest": 0.17},
+        "warning",
+        "D knows its training pictures by heart: it ranks 90 % of them above real ones that it has never "
+        "seen (normal 50 %), but tells fakes from either alike (gap 0.00), and they are near the real ones "
+        "(fd_pca64 0.17): it may be harmless so far",
+    ),
+    Broken(
+        "GD401",
+        {"auc_seen": 0.74, "auc_gap": 0.05, "fd_latest": math.nan},
         "warning",
         "D knows its training pictures by heart: it ranks 74 % of them above real ones that it has never "
         "seen (normal 50 %)",

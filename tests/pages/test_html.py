@@ -177,6 +177,14 @@ def test_the_command_repeats_one_run(tmp_path: Path, typed: list[str], repeated:
     assert Record(make_run(tmp_path / "run", typed), "run").command == repeated
 
 
+def test_a_trial_of_a_search_is_changed_alone(tmp_path: Path) -> None:
+    """Not by another search."""
+    trial = Record(make_run(tmp_path / "run", ["optim.lr_d=1e-3", "+sweep=search_rates"]), "run")
+    assert trial.command_with(["optim.lr_d=2e-4"]) == (
+        "gantrain +sweep=search_rates seed=0 optim.lr_d=2e-4 hydra.mode=RUN"
+    )
+
+
 def test_a_run_that_does_not_say_what_was_typed_has_no_command(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     (run / files.SUMMARY).write_text("{}")

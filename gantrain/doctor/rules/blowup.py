@@ -7,6 +7,7 @@ from typing import NamedTuple
 from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
 from gantrain.doctor.rules.common import against, percent
+from gantrain.doctor.rules.rates import both_rates_are_high, both_rates_are_low
 from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Rule, Threshold
 
 CENTRED = ("BCE", "Minimax", "LSGAN", "Hinge")  # losses that give logits a place: else only differences count
@@ -63,7 +64,7 @@ def confident_mistakes(at: Examination, params: Params) -> Hit | None:
     """D tells real from fake, and is still worse off than by guessing: it jumps to and fro. (At low rates it
     only has not learnt yet.)
     """
-    if changes.both_rates_are_low(at.facts):
+    if both_rates_are_low(at.facts):
         return None
     ratio, auc, unrest = at.get("loss_d_ratio"), at.get("auc_train"), at.get("flatness")
     if not (
@@ -83,7 +84,7 @@ def confident_mistakes(at: Examination, params: Params) -> Hit | None:
 
 def overshoots(at: Examination, params: Params) -> Hit | None:
     """Both players learn far faster than what trains GANs, and the pictures show it."""
-    if not changes.both_rates_are_high(at.facts) or at.get("fd_improving") == 1:
+    if not both_rates_are_high(at.facts) or at.get("fd_improving") == 1:
         return None
     rates = " and ".join(
         f"optim.{key}={changes.written(at.facts[f'optim.{key}'])}" for key in ("lr_d", "lr_g")

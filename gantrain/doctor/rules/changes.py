@@ -8,29 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from gantrain import console
-from gantrain.doctor.rules.rule import GOOD_PICTURES, Facts
+from gantrain.doctor.rules.rates import USUAL_RATES, pace, rates_are_usual
+from gantrain.doctor.rules.rule import GOOD_PICTURES, Facts, number
 
 Change = dict[str, Any]
 
-
-class Usual(NamedTuple):
-    """Learning rates that train a GAN with one kind of optimiser: of D, of G, and the range around them."""
-
-    lr_d: float
-    lr_g: float
-    lowest: float
-    highest: float = 1e-3
-
-
-USUAL_RATES = {"Adam": Usual(2e-4, 2e-4, 1e-4), "RMSprop": Usual(5e-5, 5e-5, 2e-5)}  # N0.1; WGAN, algorithm 1
 TWO_TIME_SCALES = (4e-4, 1e-4)  # of D and G, Adam without momentum (N0.2)
-LEAST_PACE, MOST_PACE = 0.5, 8.0  # of D's rate times steps over G's
 SURE_PACE = 4.0  # above which it is D's pace that made G's gradient vanish
 HIGH_FOR_A_CRITIC = 1e-3
 SLOWEST = 1e-5
+OFTEN = 300  # times that D has seen each picture: at 80 to 180 times augmenting did harm (docs/log.md)
 PER_SAMPLE = {"R1": 1.0, "R1R2": 1.0, "WGANGP": 10.0, "DRAGAN": 10.0}  # penalty -> its usual weight
 
 SCHEDULES = ("Alternating", "Tutorial", "Joint", "Adaptive")
@@ -75,12 +65,6 @@ def written(value: Any) -> str:
 # ---- What the facts say ----------------------------------------------------------------------------------
 
 
-def number(facts: Facts, key: str, default: float) -> float:
-    """A number of the configuration, or `default` where there is none (in a class of the user's own)."""
-    value = facts.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
-
-
 def is_convolutional(facts: Facts) -> bool:
     return not str(facts.get("model.generator._target_", "")).endswith("mlp.Generator")
 
@@ -91,39 +75,10 @@ def is_unbounded(facts: Facts) -> bool:
     return facts.get("loss") == "WGAN" and free
 
 
-def pace(facts: Facts) -> float:
-    """How much faster D learns than G: rates times steps. WGAN's critic is meant to take more steps."""
-    steps = number(facts, "schedule.d_steps", 1) / number(facts, "schedule.g_steps", 1)
-    rates = number(facts, "optim.lr_d", 2e-4) / number(facts, "optim.lr_g", 2e-4)
-    return rates if facts.get("loss") == "WGAN" else rates * steps
-
-
-def rates_are_usual(facts: Facts) -> bool:
-    """Whether both rates, and D's pace, are such as train GANs; of other optimisers nothing is known."""
-    usual, rates = _rates(facts)
-    return usual is None or (
-        all(usual.lowest <= rate <= usual.highest for rate in rates)
-        and LEAST_PACE <= pace(facts) <= MOST_PACE
-    )
-
-
-def both_rates_are_high(facts: Facts) -> bool:
-    """Whether even the slower player's rate is above what trains GANs."""
-    usual, rates = _rates(facts)
-    return usual is not None and min(rates) > usual.highest
-
-
-def both_rates_are_low(facts: Facts) -> bool:
-    """Whether even the faster player's rate is below what trains GANs."""
-    usual, rates = _rates(facts)
-    return usual is not None and max(rates) < usual.lowest
-
-
-def _rates(facts: Facts) -> tuple[Usual | None, list[float]]:
-    """What is usual for the optimiser, if that is known, and the rates of D and G."""
-    usual = USUAL_RATES.get(str(facts.get("optim")))
-    fallback = usual.lr_d if usual else 0.0
-    return usual, [number(facts, f"optim.{key}", fallback) for key in ("lr_d", "lr_g")]
+def times_seen(facts: Facts, steps: float) -> float:
+    """How often D has seen each training picture after so many steps."""
+    rounds = number(facts, "train.batch_size", 0) * number(facts, "schedule.d_steps", 1)
+    return steps * rounds / max(number(facts, "facts.count", 1), 1)
 
 
 # ---- Changes ---------------------------------------------------------------------------------------------
@@ -280,6 +235,13 @@ def full_precision(facts: Facts) -> Change:
 
 def all_pictures(facts: Facts) -> Change:
     return {"train.images": None} if facts.get("train.images") is not None else {}
+
+
+def stopped_in_time(facts: Facts) -> Change:
+    """Only a watch on the quality, where D has not seen each picture so often that it must suffer."""
+    seen = times_seen(facts, number(facts, "train.steps", 0))
+    early = seen < OFTEN and "train.stop_when_worse" in facts
+    return {"train.stop_when_worse": True} if early else {}
 
 
 def augmented(facts: Facts) -> Change:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gantrain.doctor.rules.changes import is_convolutional, number
+from gantrain.doctor.rules.changes import is_convolutional
 from gantrain.doctor.rules.rule import (
     GOOD_PICTURES,
     Evidence,
@@ -13,6 +13,7 @@ from gantrain.doctor.rules.rule import (
     Params,
     Requirement,
     Threshold,
+    number,
 )
 
 SPREADS = 5  # standard deviations of the null that are no news

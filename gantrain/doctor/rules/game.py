@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
 from gantrain.doctor.rules.common import against, percent
+from gantrain.doctor.rules.rates import MOST_PACE, pace
 from gantrain.doctor.rules.rule import (
     Evidence,
     Examination,
@@ -32,7 +32,7 @@ def dominates(at: Examination, params: Params) -> Hit | None:
     ratio, improving, distance = at.get("loss_d_ratio"), at.get("fd_improving"), at.get("fd_latest")
     falling = at.get("fd_change", 1.0) < params["fd_falls"]
     unhelped = improving == 0 or (improving != 1 and not falling and distance > params["fd_max"])
-    ahead = changes.pace(at.facts) > changes.MOST_PACE  # the rates say the same
+    ahead = pace(at.facts) > MOST_PACE  # the rates say the same
     bound = params["ratio_paced" if ahead else "ratio_warn"]
     if ratio >= bound or not unhelped:
         return None

@@ -5,7 +5,17 @@ from __future__ import annotations
 from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
 from gantrain.doctor.rules.common import UPSAMPLES, percent
-from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
+from gantrain.doctor.rules.rates import LEAST_PACE, MOST_PACE, USUAL_RATES, pace, rates_are_usual
+from gantrain.doctor.rules.rule import (
+    Evidence,
+    Examination,
+    Hit,
+    Params,
+    Requirement,
+    Rule,
+    Threshold,
+    number,
+)
 
 # ---- What the untrained generator draws --------------------------------------------------------------------
 
@@ -46,8 +56,8 @@ GD005A = Rule(
 
 
 def few_updates(at: Examination, params: Params) -> Hit | None:
-    batch = changes.number(at.facts, "train.batch_size", 1)
-    updates = changes.number(at.facts, "train.steps", 0) * changes.number(at.facts, "schedule.g_steps", 1)
+    batch = number(at.facts, "train.batch_size", 1)
+    updates = number(at.facts, "train.steps", 0) * number(at.facts, "schedule.g_steps", 1)
     if updates >= params["updates_usual"] or batch <= params["batch_usual"]:
         return None
     grave = updates < params["updates_few"] and batch > params["batch_large"]
@@ -79,10 +89,10 @@ GD005B = Rule(
 
 
 def odd_rates(at: Examination, params: Params) -> Hit | None:
-    if changes.rates_are_usual(at.facts):
+    if rates_are_usual(at.facts):
         return None
-    lr_d, lr_g = (changes.number(at.facts, f"optim.{key}", 0) for key in ("lr_d", "lr_g"))
-    usual, pace = changes.USUAL_RATES[at.facts["optim"]], changes.pace(at.facts)
+    lr_d, lr_g = (number(at.facts, f"optim.{key}", 0) for key in ("lr_d", "lr_g"))
+    usual, ahead = USUAL_RATES[at.facts["optim"]], pace(at.facts)
     rates, excess = f"they are optim.lr_d={lr_d:g} and optim.lr_g={lr_g:g}", max(lr_d, lr_g) / usual.highest
     said = []
     if excess > 1 or min(lr_d, lr_g) < usual.lowest:
@@ -90,13 +100,13 @@ def odd_rates(at: Examination, params: Params) -> Hit | None:
             f", and {max(lr_d, lr_g):g} is {float(f'{excess:.3g}'):g} times the highest" if excess > 1 else ""
         )
         said.append(f"usual are {usual.lowest:g} to {usual.highest:g}{times}")
-    if not changes.LEAST_PACE <= pace <= changes.MOST_PACE:
+    if not LEAST_PACE <= ahead <= MOST_PACE:
         said.append(
-            f"D learns {pace:.3g} times as fast as G, its steps counted; usual are {changes.LEAST_PACE:g} to "
-            f"{changes.MOST_PACE:g} times"
+            f"D learns {ahead:.3g} times as fast as G, its steps counted; usual are {LEAST_PACE:g} to "
+            f"{MOST_PACE:g} times"
         )
-    bound = changes.LEAST_PACE if pace < changes.LEAST_PACE else changes.MOST_PACE
-    return Hit("info", f"{rates}: {'; '.join(said)}", (Evidence("pace", pace, 1.0, None, bound),))
+    bound = LEAST_PACE if ahead < LEAST_PACE else MOST_PACE
+    return Hit("info", f"{rates}: {'; '.join(said)}", (Evidence("pace", ahead, 1.0, None, bound),))
 
 
 GD005C = Rule(
@@ -106,7 +116,7 @@ GD005C = Rule(
     tier="preflight",
     requires=(
         Requirement(
-            lambda at, params: at.facts.get("optim") in changes.USUAL_RATES,
+            lambda at, params: at.facts.get("optim") in USUAL_RATES,
             "needs an optimiser whose usual rates are known",
         ),
     ),
@@ -143,7 +153,7 @@ GD005D = Rule(
 
 
 def few_pictures(at: Examination, params: Params) -> Hit | None:
-    count = changes.number(at.facts, "facts.count", params["pictures_min"])
+    count = number(at.facts, "facts.count", params["pictures_min"])
     if count >= params["pictures_min"] or at.facts.get("augment._target_") != "torch.nn.Identity":
         return None
     message = f"there are {count:.0f} pictures to train on, few enough for D to learn them by heart"

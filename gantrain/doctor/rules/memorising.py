@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
+from gantrain.doctor.rules.changes import times_seen
 from gantrain.doctor.rules.common import (
     LONG_ENOUGH,
     PRECISE,
@@ -15,7 +15,16 @@ from gantrain.doctor.rules.common import (
     VARIETY_MIN,
     percent,
 )
-from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Requirement, Rule, Threshold
+from gantrain.doctor.rules.rule import (
+    Evidence,
+    Examination,
+    Hit,
+    Params,
+    Requirement,
+    Rule,
+    Threshold,
+    number,
+)
 
 LOOKED_AT = 64
 """Pictures of each kind by which D is judged: a look then costs about one training step."""
@@ -25,7 +34,7 @@ MOST_TO_COPY = 4000
 
 def overfits(at: Examination, params: Params) -> Hit | None:
     """D's answers to training pictures against its answers to unseen ones: by themselves, and to fakes."""
-    seen, gap = at.get("auc_seen"), at.get("auc_gap")
+    seen, gap, distance = at.get("auc_seen"), at.get("auc_gap"), at.get("fd_latest")
     chance = spread_of_auc(at)
     bounds = {
         "seen": max(params["seen_warn"], 0.5 + 3 * chance),
@@ -49,6 +58,12 @@ def overfits(at: Examination, params: Params) -> Hit | None:
         )
     else:
         return knows_the_few(at, params)
+    if gap <= bounds["gap"] and distance <= params["fd_near"]:
+        message += (
+            f", but tells fakes from either alike (gap {gap:.2f}), and they are near the real ones "
+            f"(fd_pca64 {distance:.2g}): it may be harmless so far"
+        )
+        return Hit("warning", message, evidence)
     bad = seen > max(params["seen_error"], bounds["seen"]) or gap > max(params["gap_error"], bounds["gap"])
     return Hit("error" if bad else "warning", message, evidence)
 
@@ -57,17 +72,16 @@ def spread_of_auc(at: Examination) -> float:
     """Standard deviation of the AUC of n and m numbers that are alike, sqrt((n + m + 1) / (12 n m)) (Mann
     and Whitney 1947), for as many pictures as were looked at.
     """
-    unseen = changes.number(at.facts, "facts.unseen", LOOKED_AT)
-    count = changes.number(at.facts, "facts.count", 2 * LOOKED_AT)
+    unseen = number(at.facts, "facts.unseen", LOOKED_AT)
+    count = number(at.facts, "facts.count", 2 * LOOKED_AT)
     n = max(1.0, min(LOOKED_AT, unseen, count))
     return math.sqrt((2 * n + 1) / (12 * n * n))
 
 
 def knows_the_few(at: Examination, params: Params) -> Hit | None:
     """With a handful of pictures the fakes are so bad that D ranks unseen pictures rightly as well."""
-    count = changes.number(at.facts, "facts.count", params["few"])
-    rounds = changes.number(at.facts, "train.batch_size", 0) * changes.number(at.facts, "schedule.d_steps", 1)
-    seen, ratio = at.step * rounds / count, at.get("loss_d_ratio")
+    count = number(at.facts, "facts.count", params["few"])
+    seen, ratio = times_seen(at.facts, at.step), at.get("loss_d_ratio")
     if not (count < params["few"] and seen > params["seen"] and ratio < params["sure"]):
         return None
     message = (
@@ -88,12 +102,13 @@ GD401 = Rule(
     severities=("warning", "error"),
     tier="T1",
     needs=("auc_seen", "auc_gap", "auc_train", "auc_held_out"),
-    uses=("loss_d_ratio",),
+    uses=("loss_d_ratio", "fd_latest"),
     thresholds={
         "seen_warn": Threshold(0.7, "share of pairs in which D ranks a training picture above an unseen one"),
         "seen_error": Threshold(0.8, "an error above it"),
         "gap_warn": Threshold(0.10, "share of pairs ranked rightly, training less held-out pictures"),
         "gap_error": Threshold(0.25, "an error above it"),
+        "fd_near": Threshold(0.35, "fd_pca64 up to which, without such a gap, it is no error"),
         "few": Threshold(500, "training pictures, below which D may know them without a gap ..."),
         "seen": Threshold(50, "... once it has seen each so many times ..."),
         "sure": Threshold(0.15, "... and its loss, over that of guessing, has fallen below this"),
@@ -107,7 +122,7 @@ GD401 = Rule(
 
 
 SEEN_ENOUGH = Requirement(
-    lambda at, params: changes.number(at.facts, "facts.count", 0) <= params["pictures_max"],
+    lambda at, params: number(at.facts, "facts.count", 0) <= params["pictures_max"],
     "too many training pictures to look for a copy among",
 )
 

@@ -57,8 +57,8 @@ SPECTRAL = Advice(
     "model.discriminator.norm=spectral",
     changes.if_taken("model.discriminator.norm", {"model.discriminator.norm": "spectral"}),
     "Spectral norm bounds how steep D can be, so that it cannot be sure of itself.",
-    "D learns more slowly; about a tenth more time a step.",
-    "Not if D already loses.",
+    "D learns far more slowly: a thousand steps may come to nothing. About a tenth more time a step.",
+    "Not if D already loses, nor in a short run.",
 )
 R1 = Advice(
     "penalty=r1 model.discriminator.norm=layer",
@@ -200,6 +200,13 @@ STOPS_IN_TIME = Advice(
     "The copies come late: the best checkpoint lies before them.",
     "The run may end before its last step.",
     "Not if the quality still rises.",
+)
+GOES_ON = Advice(
+    "train.stop_when_worse=true",
+    changes.stopped_in_time,
+    "D has not seen each picture so often that the fakes must suffer: go on, and end when they get worse.",
+    "The run may end before its last step.",
+    "Not if the pictures get worse already: then more of them, or augment=diffaug.",
 )
 TOLD_THE_CLASS = Advice(
     "condition=class",

@@ -18,6 +18,12 @@ bare class names of "loss", "penalty", "schedule" and "optim"."""
 Params = Mapping[str, float]
 
 
+def number(facts: Facts, key: str, default: float) -> float:
+    """A number of the configuration, or `default` where there is none (in a class of the user's own)."""
+    value = facts.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+
+
 class Null(NamedTuple):
     """What the real pictures alone give, half against half: mean and standard deviation over the splits."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
 from gantrain.doctor.rules.common import (
     LONG_ENOUGH,
@@ -29,6 +28,7 @@ from gantrain.doctor.rules.rule import (
     Requirement,
     Rule,
     Threshold,
+    number,
 )
 
 OVER = Requirement(lambda at, params: at.step >= at.total, "it is judged when all steps are done")
@@ -205,7 +205,7 @@ GD203 = Rule(
 
 def rests_on(facts: Facts, default: float) -> float:
     """Pictures of a kind that the metrics compare: as many as asked for, if there are so many real ones."""
-    counts = (changes.number(facts, key, default) for key in ("metrics.count", "facts.reference"))
+    counts = (number(facts, key, default) for key in ("metrics.count", "facts.reference"))
     return min(counts)
 
 
