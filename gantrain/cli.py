@@ -195,12 +195,12 @@ def _no_such_flag(flag: str, others: Sequence[str], parser: ArgumentParser) -> G
     if name in COMMANDS:
         return GantrainError(flag, reason, f"did you mean gantrain {name}?")
     owners = [
-        name for name, command in COMMANDS.items() if any(flag in flags for flags, _ in command.arguments)
+        f"gantrain {one}"
+        for one, command in COMMANDS.items()
+        if any(flag in flags for flags, _ in command.arguments)
     ]
     if owners and name not in known_keys():
-        return GantrainError(
-            flag, reason, f"that is one of: {', '.join(f'gantrain {one}' for one in owners)}"
-        )
+        return GantrainError(flag, reason, f"that is one of: {', '.join(owners)}")
     return GantrainError(flag, reason, f"{as_an_option(flag, others)}gantrain --hydra-help lists flags")
 
 
