@@ -90,6 +90,14 @@ def describe_device(device: torch.device) -> str:
     return f"{device} ({threads} thread{'s' if threads > 1 else ''})" if device.type == "cpu" else str(device)
 
 
+def limited_threads(cfg: DictConfig, device: torch.device) -> int | None:
+    """Threads that the environment leaves a run on the CPU, as joblib's launcher does to its workers; None if
+    nothing but the configuration decides.
+    """
+    limited = device.type == "cpu" and not cfg.runtime.threads and "OMP_NUM_THREADS" in os.environ
+    return torch.get_num_threads() if limited else None
+
+
 def crowded(cfg: DictConfig, device: torch.device) -> bool:
     """Whether others keep the cores busy that this run would compute on, as far as this system tells.
 

@@ -167,7 +167,8 @@ def in_short(
 ) -> Iterator[str]:
     """What most people want to know: the metric by which the run's checkpoints are kept, first."""
     least = min((measured.null_n[1] for measured in found.values() if measured.null_n), default=None)
-    fewer = "; of fewer pictures distances come out larger" if least and least < count else ""
+    fewer = "; of fewer pictures distances come out much larger" if least and least < count else ""
+    fewer += ", and --split all has more" if fewer and least and least < FEW else ""
     nulls = f" (in brackets what {least:,} real ones give{fewer})" if least else ""
     yield f"In short, of {count:,} pictures{nulls}:"
     for name in dict.fromkeys((best, *SHOWN_METRICS)):

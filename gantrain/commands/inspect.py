@@ -36,9 +36,9 @@ def outlook(cfg: DictConfig, images: ImageSet, command: str) -> str:
     """What to type next, and what a run would need besides."""
     facts = checks.facts_of_data(build.DataFacts.of(images))
     try:
-        refuse({"batch_size": cfg.train.batch_size} | facts)
+        refuse({"batch_size": cfg.train.batch_size, "conditional": cfg.condition.kind == "class"} | facts)
     except GantrainError as error:
-        if "=" not in error.remedy:
+        if "=" not in error.remedy or f"{error.key}=" in command:
             return f"next: {error.remedy}; {error.reason}"
         return f"next: {command} {error.remedy}\n  {error.reason}"
     by_class = images.num_classes > 1 and cfg.condition.kind == "none" and "condition=" not in command

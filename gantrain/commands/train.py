@@ -278,6 +278,7 @@ def opening_summary(cfg: DictConfig, state: TrainingState) -> dict[str, Any]:
             "discriminator": parameter_count(state.nets.discriminator),
         },
         "device": runtime.describe_device(state.device),
+        "threads": runtime.limited_threads(cfg, state.device),
         **{key: cfg.runtime[key] for key in DECIDED},
         "versions": {
             "gantrain": __version__,

@@ -16,8 +16,8 @@ NOTE = "<!-- Written by python -m gantrain.doctor.pages docs/rules: change the r
 TIERS = {
     "preflight": "before training",
     "T0": "all the time",
-    "T1": "a look at the game, some twenty times a run",
-    "T2": "a look at the pictures, some ten times a run",
+    "T1": "a look at the game, up to some twenty times a run",
+    "T2": "a look at the pictures, up to some ten times a run",
     "T3": "at the end",
 }
 IN_A_ROW = "Three hits in a row, after the first 200 steps or 5 % of the run, whichever is longer"
@@ -44,7 +44,9 @@ def index(rules: tuple[Rule, ...]) -> str:
     lines += [
         "Causes stand before their symptoms: the first of several findings is called the cause of the rest.",
         "`doctor.ignore=[GD301]` leaves a rule out, `doctor.params.GD201.variety_warn=0.2` moves a "
-        "threshold.",
+        "threshold. There are fewer looks where they would take more than doctor.max_overhead of the time "
+        "(2 %): in a short run on a CPU one to three at the pictures, so that some things are only found at "
+        "the end.",
         "",
         "| rule | what is wrong | severity | when it is looked at |",
         "|---|---|---|---|",

@@ -201,7 +201,7 @@ class Comparison:
                 surer = f"; more seeds would make it surer: {again}" if self._few and self.through else ""
                 return f"{quoted(first)} {verb} {on}{before}{surer}."
             rest = len(close) - 1
-            more = f" and {rest} other choice{'s' if rest > 1 else ''}" if rest else ""
+            more = f" and {with_number(close[1]) if rest == 1 else f'{rest} other choices'}" if rest else ""
             behind = (
                 "" if close[0] is others[0] else f", clearly before {quoted(others[0])} ({told(others[0])})"
             )

@@ -27,6 +27,7 @@ from gantrain.metrics.kinds import badness
 Row = dict[str, Any]
 NOT_TYPED = ("hydra.", "hydra/")
 KILLED = "killed"
+THREADS = "runtime.threads"
 USUAL_METRIC = "fd_rand"
 SHOWN_METRICS = ("fd_rand", "fd_pca64", "coverage_rand", "vendi_rand")  # beside the one that ranks
 
@@ -150,6 +151,8 @@ class Record:
         words = extended(self.overrides, added)
         is_sweep = any(key_of(word) == "sweep" for word in words)
         alone = ["hydra.mode=RUN"] if is_sweep else []  # a ready-made sweep would start anew
+        if (limited := self.summary.get("threads")) and THREADS not in map(key_of, words):
+            alone.append(f"{THREADS}={limited}")  # other numbers of them compute other last bits
         return command_line([*words, *alone], self.summary.get("config_dir"))
 
     @property

@@ -57,3 +57,16 @@ def test_a_broken_picture_among_good_ones_is_trained_without(gantrain: Command, 
     outcome = gantrain("data=folder", "data.root=pets", "data.image_size=16", *tiny)
     assert outcome.code == 0, outcome.err
     assert "broken.jpg" in outcome.out
+
+
+def test_what_would_be_refused_is_not_shown_as_the_next_command(gantrain: Command, tmp_path: Path) -> None:
+    """A folder without subfolders has no classes; a key that was typed is not typed twice."""
+    make_folder(tmp_path / "pets")
+    typed = ("inspect", "data=folder", "data.root=pets/dogs", "data.image_size=16", "train.batch_size=2")
+    outcome = gantrain(*typed, "condition=class")
+    assert outcome.out.splitlines()[-1] == (
+        "next: condition=none, or for data=folder one subfolder per class; condition=class needs labels, and "
+        "these data have none"
+    )
+    large = gantrain(*typed[:-1], "train.batch_size=64").out.splitlines()[-1]
+    assert large == "next: train.batch_size=2; 64 does not fit into the 3 images to train on"

@@ -38,6 +38,7 @@ def test_joblib_trains_several_at_a_time(gantrain: Command) -> None:
     assert all(f"({share} thread" in summary(run)["device"] for run in "01"), (
         "cores are shared, not fought over"
     )
+    assert [summary(run)["threads"] for run in "01"] == [share] * 2, "and said where a run is repeated"
     assert Path("sweep", files.COMPARISON).is_file()
 
 

@@ -126,7 +126,8 @@ def every_advice() -> dict[str, Advice]:
 def test_every_advice_is_offered_somewhere_as_it_is_shown(name: str) -> None:
     advice = every_advice()[name]
     assert any(advice in advices for advices in ADVICE.values()), "no rule gives it"
-    offered = {" ".join(remedy.overrides) for base in BASES for remedy in offer([advice], facts(base))}
+    known = [facts(base) | {"facts.count": count} for base in BASES for count in (1200, 60_000)]
+    offered = {" ".join(remedy.overrides) for one in known for remedy in offer([advice], one)}
     assert advice.shown in offered, offered
     for text in (advice.why, advice.price, advice.not_when):
         assert text.isascii()
@@ -193,8 +194,16 @@ FIRST = (
         "model=mlp optim.lr_d=2e-5 optim.lr_g=2e-5 penalty=r1",
         "model=dcgan_layer_norm optim.lr_d=0.0002 optim.lr_g=0.0002",
     ),
-    ("GD202", "", "condition=class"),
+    ("GD202", "", "penalty=r1 model.discriminator.norm=layer"),
+    ("GD202", "penalty=r1 model=dcgan_layer_norm", "condition=class"),  # of 120 pictures of each: at last
 )
+
+
+def test_of_many_pictures_of_each_class_it_is_told_the_class() -> None:
+    many = {**facts(""), "facts.count": 60_000}
+    assert BY_ID["GD202"].remedies(many)[0].overrides == ("condition=class",)
+    told = {**many, "condition.kind": "class"}
+    assert ("condition=none",) not in [remedy.overrides for remedy in BY_ID["GD201"].remedies(told)]
 
 
 @pytest.mark.parametrize(("rule", "base", "first"), FIRST)

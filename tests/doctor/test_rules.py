@@ -476,7 +476,7 @@ BROKEN = (
         {"density": 0.8, "coverage": 0.59, "class_share_min": 0.02},
         "warning",
         "the generator leaves out part of the data (Bag, Coat): one class has 2 % of its real share, "
-        "and the fakes cover 59 % of the real pictures (normal 97 %)",
+        "and in pca64 the fakes cover 59 % of the real pictures (normal 97 %)",
         {"missing_classes": ("Bag", "Coat")},
     ),
     Broken(
@@ -484,7 +484,7 @@ BROKEN = (
         {"density": 0.8, "coverage": 0.59, "class_share_min": 0.02},
         "warning",
         "the generator leaves out part of the data: one class has 2 % of its real share, "
-        "and the fakes cover 59 % of the real pictures (normal 97 %)",
+        "and in pca64 the fakes cover 59 % of the real pictures (normal 97 %)",
     ),
     Broken(
         "GD203",

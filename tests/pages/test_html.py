@@ -177,6 +177,17 @@ def test_the_command_repeats_one_run(tmp_path: Path, typed: list[str], repeated:
     assert Record(make_run(tmp_path / "run", typed), "run").command == repeated
 
 
+def test_threads_that_a_launcher_allowed_are_part_of_the_command(tmp_path: Path) -> None:
+    """Others compute other last bits; typed ones are there already."""
+    for place, typed in (("alone", []), ("typed", ["runtime.threads=2"])):
+        run = make_run(tmp_path / place, typed)
+        files.update_summary(run, threads=1)
+        command = Record(run, "run").command
+        assert (
+            command == f"gantrain {' '.join([*typed, 'seed=0', *(() if typed else ['runtime.threads=1'])])}"
+        )
+
+
 def test_a_trial_of_a_search_is_changed_alone(tmp_path: Path) -> None:
     """Not by another search."""
     trial = Record(make_run(tmp_path / "run", ["optim.lr_d=1e-3", "+sweep=search_rates"]), "run")

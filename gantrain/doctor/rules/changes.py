@@ -156,8 +156,9 @@ def slower(*keys: str) -> Callable[[Facts], Change]:
     def change(facts: Facts) -> Change:
         for factor in (0.25, 0.5):
             rates = {key: factor * number(facts, key, 0) for key in keys}
-            stays = rates_are_usual({**facts, **rates}) or not rates_are_usual(facts)
-            if stays and min(rates.values()) >= SLOWEST:
+            if min(rates.values()) < SLOWEST:
+                break
+            if rates_are_usual({**facts, **rates}) or not rates_are_usual(facts):
                 return rates
         return {}
 
@@ -253,6 +254,15 @@ def mirrored(facts: Facts) -> Change:
     return {"data.flip": True} if colour and facts.get("data.flip") is False else {}
 
 
+def _of_each(facts: Facts) -> float:
+    """Training pictures of a class."""
+    return number(facts, "facts.count", math.inf) / max(number(facts, "facts.num_classes", 0), 1)
+
+
+def told_the_class_of_many(facts: Facts) -> Change:
+    return told_the_class(facts) if _of_each(facts) >= FEW_OF_A_CLASS else {}
+
+
 def told_the_class(facts: Facts) -> Change:
     labelled = number(facts, "facts.num_classes", 0) > 1
     ours = all(
@@ -268,8 +278,7 @@ FEW_OF_A_CLASS = 1000  # training pictures of each; with 250 all five became one
 
 def unconditioned(facts: Facts) -> Change:
     """No classes, where there are few pictures of each."""
-    each = number(facts, "facts.count", math.inf) / max(number(facts, "facts.num_classes", 0), 1)
-    told = facts.get("condition.kind") == "class" and each < FEW_OF_A_CLASS
+    told = facts.get("condition.kind") == "class" and _of_each(facts) < FEW_OF_A_CLASS
     return {"condition": "none"} if told else {}
 
 

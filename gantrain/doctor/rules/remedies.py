@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.changes import Change, fixed, if_taken, penalised, scaled, slower
@@ -210,13 +210,13 @@ GOES_ON = Advice(
 )
 TOLD_THE_CLASS = Advice(
     "condition=class",
-    changes.told_the_class,
+    changes.told_the_class_of_many,
     "A generator that is told which class to draw cannot leave one out unseen.",
     "It has to be told the class when sampling, too.",
     "Not if the labels are not what should vary, if the training pictures lack the missing class, or with "
     "few pictures of each: then every class may become one picture.",
 )
-
+TOLD_THE_CLASS_OF_FEW = replace(TOLD_THE_CLASS, change=changes.told_the_class)
 NOT_TOLD_THE_CLASS = Advice(
     "condition=none",
     changes.unconditioned,

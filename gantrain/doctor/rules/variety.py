@@ -138,7 +138,8 @@ def modes_dropped(at: Examination, params: Params) -> Hit | None:
     which = f" ({', '.join(map(str, names))})" if names else ""
     message = (
         f"the generator leaves out part of the data{which}: one class has {percent(share)} of its real "
-        f"share, and the fakes cover {percent(coverage)} of the real pictures (normal {percent(null.mean)})"
+        f"share, and in pca64 the fakes cover {percent(coverage)} of the real pictures (normal "
+        f"{percent(null.mean)})"
     )
     evidence = (
         Evidence("class_share_min", share, 1.0, None, params["share_min"]),
