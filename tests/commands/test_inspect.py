@@ -69,4 +69,4 @@ def test_what_would_be_refused_is_not_shown_as_the_next_command(gantrain: Comman
         "these data have none"
     )
     large = gantrain(*typed[:-1], "train.batch_size=64").out.splitlines()[-1]
-    assert large == "next: train.batch_size=2; 64 does not fit into the 3 images to train on"
+    assert large == "next: train.batch_size=2; a batch of 64 does not fit into the 3 images to train on"
