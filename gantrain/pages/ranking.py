@@ -201,7 +201,8 @@ class Comparison:
                 surer = f"; more seeds would make it surer: {again}" if self._few and self.through else ""
                 return f"{quoted(first)} {verb} {on}{before}{surer}."
             rest = len(close) - 1
-            more = f" and {with_number(close[1]) if rest == 1 else f'{rest} other choices'}" if rest else ""
+            second = f"{quoted(close[1])} ({told(close[1])})" if rest == 1 else f"{rest} other choices"
+            more = f" and {second}" if rest else ""
             behind = (
                 "" if close[0] is others[0] else f", clearly before {quoted(others[0])} ({told(others[0])})"
             )

@@ -349,7 +349,9 @@ def test_pictures_that_were_moved_are_found_again(gantrain: Command, tmp_path: P
         assert "data.root: there is no folder photos\n" in refused.err
         assert f"if they were moved: gantrain {command} run data.root=DIR" in refused.err
     refused = gantrain("resume", "run", "loss=hinge")
-    assert re.search("as a run of its own: gantrain .*loss=hinge data.root=DIR( |$)", refused.err, re.MULTILINE)
+    assert re.search(
+        "as a run of its own: gantrain .*loss=hinge data.root=DIR( |$)", refused.err, re.MULTILINE
+    )
     assert "photos" not in refused.err
     for command in ("evaluate", "doctor"):
         told = gantrain(command, "run", "data.root=new place")

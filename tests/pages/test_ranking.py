@@ -282,7 +282,7 @@ def test_a_run_that_was_killed_after_its_last_step_is_through(tmp_path: Path) ->
 def test_all_that_are_too_close_are_counted(tmp_path: Path) -> None:
     rivals = (*seeds(BCE, 0.15, 0.35), *seeds(WGAN, 0.16, 0.36))
     told = compared(tmp_path, *seeds(HINGE, 0.1, 0.3), *rivals).verdict
-    both = "(0.25 ± 0.14 over 2 seeds) and `loss=wgan`, 0.26 ± 0.14 over 2 seeds it is too close to call"
+    both = "(0.25 ± 0.14 over 2 seeds) and `loss=wgan` (0.26 ± 0.14 over 2 seeds) it is too close to call"
     assert both in told
     third = seeds({"overrides": ["loss=lsgan"], "choices": {"loss": "lsgan"}}, 0.17, 0.37)
     told = compared(tmp_path / "more", *seeds(HINGE, 0.1, 0.3), *rivals, *third).verdict
