@@ -44,8 +44,11 @@ def _one_each(at: Examination, params: Params) -> bool:
 
 NOT_YOUNG = Requirement(
     lambda at, params: is_settled(at) or _one_each(at, params),
-    "the pictures came nearer over the last looks: young ones are alike and noisy",
+    "the pictures came nearer over the doctor's last looks: young ones are alike and noisy",
 )
+
+
+NEARER = 0.9  # of the distance some looks before: pictures of which it is not certain that they are settled
 
 
 def collapsed(at: Examination, params: Params) -> Hit | None:
@@ -83,6 +86,8 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
         *((against(at, "recall", params["recall_min"]),) if elsewhere else ()),
     )
     grave = variety < error or within < params["variety_error"]
+    if not grave and at.get("fd_change") < NEARER:
+        message += "; but they came nearer over the doctor's last looks: more steps may be all it takes"
     return Hit("error" if grave else "warning", message, evidence)
 
 
