@@ -36,10 +36,10 @@ from gantrain.keys import (
     within,
 )
 from gantrain.overrides import (
-    assigned,
     check_overrides,
     not_an_override,
     own_pictures,
+    pictures_at,
     quoted,
     several,
     split,
@@ -158,8 +158,7 @@ def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> 
         return GantrainError(f"{group}={option}", "no such option", remedy)
     if group.startswith("data/"):
         place = f"{group}/{option}".removeprefix("data/")
-        own = typed("data=folder", assigned("data.root", place))
-        return GantrainError(f"data={place}", "no such option", f"your own pictures: {own}")
+        return GantrainError(f"data={place}", "no such option", f"your own pictures: {pictures_at(place)}")
     if group not in GROUPS:
         return unknown_key(group, known_keys(overrides))
     names = error.options or []

@@ -107,7 +107,11 @@ def not_an_override(text: str, before: str = "") -> GantrainError:
 
 def own_pictures(text: str) -> str:
     """What to type where somebody has named a folder of pictures; empty if there is no such folder."""
-    return typed("data=folder", f"data.root={text}") if Path(text).is_dir() else ""
+    return pictures_at(text) if Path(text).is_dir() else ""
+
+
+def pictures_at(place: str) -> str:
+    return typed("data=folder", assigned(ROOT, place))
 
 
 def several(override: str, remedy: str) -> GantrainError:

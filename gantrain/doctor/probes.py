@@ -212,12 +212,15 @@ def look_at_the_pictures(
     fakes: uint8, best `reference.n` of them, drawn by the averaged generator in eval mode. labels: int64, the
     classes they were drawn by.
     """
-    found = reference.compare(fakes)
-    return found if labels is None else found | variety_of_classes(fakes, reference, labels)
+    features = reference.space("pca64")(fakes.to(reference.device))
+    found = reference.compare(fakes, features)
+    return found if labels is None else found | variety_of_classes(features, reference, labels)
 
 
 def variety_of_classes(fakes: Tensor, reference: Reference, labels: Tensor) -> dict[str, float]:
     """class_vendi_ratio and class_variety: as `vendi_ratio` and `variety`, of the pictures of one class.
+
+    fakes: features in "pca64"; labels: theirs.
 
     A generator that draws one picture of each class has as many kinds as there are classes. Empty where there
     are too few of each class to tell, or where the real ones of a class hardly differ.
@@ -225,7 +228,7 @@ def variety_of_classes(fakes: Tensor, reference: Reference, labels: Tensor) -> d
     side = reference.side
     known = reference.labels_like(len(side.features))
     assert known is not None, "fakes have classes where the real pictures have"
-    of_fakes = coverage.vendi_within(reference.space("pca64")(fakes.to(reference.device)), labels, side.width)
+    of_fakes = coverage.vendi_within(fakes, labels, side.width)
     of_reals = coverage.vendi_within(side.features, known, side.width)
     if not (math.isfinite(of_fakes) and of_reals >= KINDS_OF_A_CLASS):
         return {}

@@ -147,9 +147,11 @@ class Reference:
         """
         return None if self.labels is None else self.labels[torch.arange(count) % self.count].to(self.device)
 
-    def compare(self, fakes: Tensor) -> dict[str, float]:
-        """The numbers of `likeness.compare`; fakes: uint8 N x C x H x W on any device, best n of them."""
-        return likeness.compare(fakes.to(self.device), self.side)
+    def compare(self, fakes: Tensor, features: Tensor | None = None) -> dict[str, float]:
+        """The numbers of `likeness.compare`; fakes: uint8 N x C x H x W on any device, best n of them;
+        features: theirs in "pca64", if already there.
+        """
+        return likeness.compare(fakes.to(self.device), self.side, features)
 
     def remembered(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What make() gives (tensors, numbers, text), made once for these pictures and kept as `name`."""

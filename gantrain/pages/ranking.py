@@ -267,9 +267,9 @@ class Comparison:
 
     def _beats(self, key: str, first: Candidate, other: Candidate) -> bool:
         """By pairs of runs that differ in this setting alone."""
-        ours, theirs = (self._met(option.records, key) for option in (first, other))
-        bad = ({met: badness(self.metric, fmean(found[met])) for met in ours} for found in (ours, theirs))
-        return differ([b - a for a, b in zip(*(found.values() for found in bad), strict=True)])
+        met = (self._met(option.records, key) for option in (first, other))
+        ours, theirs = ({at: badness(self.metric, fmean(found)) for at, found in one.items()} for one in met)
+        return differ([theirs[at] - bad for at, bad in ours.items()])
 
     def _worst(self) -> str:
         """Of three or more; of two, if something is known to be wrong with the other one."""

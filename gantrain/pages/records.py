@@ -293,7 +293,7 @@ def jobs_of(sweep: Path) -> int | None:
 
 def typed_for(sweep: Path) -> tuple[str, ...]:
     """What was typed for a grid, but for its folder; () if nobody knows."""
-    _, task, own = _grid(sweep) or ([], [], [])
+    _, task, own = (values_swept(sweep) is not None and _grid(sweep)) or ([], [], [])
     return (*task, *(one for one in own if not within(key_of(one), ("hydra.sweep", "hydra.mode"))))
 
 

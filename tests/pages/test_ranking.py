@@ -586,6 +586,15 @@ def test_what_has_lost_is_not_tried_again(values: tuple[float, ...], words: str,
     assert again == words
 
 
+def test_words_that_hydra_cannot_read_are_not_proposed_again(tmp_path: Path) -> None:
+    """Of a file that somebody has edited."""
+    sweep(tmp_path, HINGE, BCE)
+    basic = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+    kept = {"sweeper": {"_target_": basic, "params": None}, "overrides": {"task": ["loss=[a"], "hydra": []}}
+    (tmp_path / "multirun.yaml").write_text(json.dumps({"hydra": kept}))
+    assert "more seeds:" not in write_comparison([str(tmp_path)])
+
+
 def test_nothing_more_is_to_be_tried_where_all_is_clear(tmp_path: Path) -> None:
     sweep(tmp_path, *seeds(HINGE, 0.1, 0.11, 0.1), *seeds(BCE, 0.3, 0.31, 0.3))
     assert "more seeds:" not in write_comparison([str(tmp_path)])
