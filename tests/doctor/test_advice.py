@@ -265,6 +265,11 @@ def test_values_as_hydra_reads_them(value: Any, text: str) -> None:
     assert changes.written(value) == text
 
 
+def test_what_may_only_be_young_can_be_given_more_steps_last() -> None:
+    offered = BY_ID["GD201"].remedies(facts("optim=ttur train.steps=1000"))
+    assert offered[-1].overrides == ("train.steps=2000",)
+
+
 @pytest.mark.parametrize(("steps", "longer"), [(300, 800), (400, 800), (1600, 3200)])
 def test_longer_is_twice_and_long_enough_for_good_pictures(steps: int, longer: int) -> None:
     assert changes.longer({"train.steps": steps}) == {"train.steps": longer}
