@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,8 +84,7 @@ def jobs() -> list[Job]:
 def trace(ended: Ended) -> dict[str, Any]:
     """Facts, nulls and looks of a run, as the doctor had them."""
     cfg, _ = saved_config(ended.directory)
-    with tempfile.TemporaryDirectory() as nowhere:
-        doctor = attending(cfg, Path(nowhere), None)
+    doctor = attending(cfg, ended.directory, None)
     rows = files.read_rows(ended.directory / files.SIGNALS)
     return {
         "command": " ".join(("gantrain", *ended.job.overrides)),

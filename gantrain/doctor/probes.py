@@ -17,10 +17,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gantrain.data.store import to_uint8
+from gantrain.doctor.copies import memorisation
 from gantrain.doctor.untouched import untouched
 from gantrain.losses.adversarial import AdversarialLoss
 from gantrain.metrics import coverage
-from gantrain.metrics.distances import as_double, frechet_distance, row_blocks
+from gantrain.metrics.distances import as_double, frechet_distance
 from gantrain.metrics.evaluation import classes_of
 from gantrain.metrics.reference import Reference
 from gantrain.pictures import draw
@@ -33,7 +34,6 @@ Batch = tuple[Tensor, Tensor | None]
 FEWEST_HELD_OUT = 5
 CLEAREST = 2 / 3  # of the pictures: those by which classes are counted
 KINDS_OF_A_CLASS = 2  # among its real pictures: with fewer a generator cannot but repeat itself
-SUBSETS = 8  # random parts of the held-out pictures
 
 
 @contextmanager
@@ -269,43 +269,6 @@ def look_at_the_classes(fakes: Tensor, reference: Reference) -> Closely:
     least = min((share.fake / share.real for share in shares.values() if not share.is_chance), default=1.0)
     signals = {"class_share_min": least, "class_confidence": float(confidence.mean())}
     return Closely(signals, tuple(n for n, share in shares.items() if share.dropped))
-
-
-def memorisation(fake: Tensor, train: Tensor, held_out: Tensor, noise: Generator) -> dict[str, float]:
-    """Are the fakes nearer to the pictures D was trained on than to unseen ones? Features N x d each.
-
-    nearer_train    chance that a fake is nearer to the training pictures than to as many held-out ones: 0.5
-                    if it does not care (after Meehan et al. 2020). Of n training and m held-out pictures that
-                    are alike, the nearest of all is a training picture in p = n / (n + m) of the cases; with
-                    m < n what is found is scaled to equal numbers, (p / n) / (p / n + (1 - p) / m).
-                    Leaving out training pictures instead would leave out what was copied.
-    nearest_ratio   median distance of a fake to the nearest training picture, over that of a held-out picture
-    copy_ratio      Frechet distance of the fakes to `train`, over that of as many held-out pictures
-    """
-    fake, train, held_out = as_double(fake), as_double(train), as_double(held_out)
-    size, equal = min(len(train), len(held_out)), min(len(fake), len(held_out))
-    seen, shares, copied, usual = nearest(fake, train), [], [], []
-    for _ in range(SUBSETS):
-        unseen = nearest(fake, _some(held_out, size, noise))
-        shares.append(((seen < unseen).double() + (seen == unseen).double() / 2).mean())
-        copied.append(frechet_distance(_some(fake, equal, noise), train))
-        usual.append(frechet_distance(_some(held_out, equal, noise), train))
-    p = float(torch.stack(shares).mean())
-    found = {"nearer_train": (p / len(train)) / (p / len(train) + (1 - p) / size)}
-    if (distance := float(nearest(held_out, train).median())) > 0:
-        found["nearest_ratio"] = float(seen.median()) / distance
-    if sum(usual) > 0:
-        found["copy_ratio"] = sum(copied) / sum(usual)
-    return found
-
-
-def nearest(a: Tensor, b: Tensor) -> Tensor:
-    """Distance of each of a (N x d) to the nearest of b (M x d)."""
-    return torch.cat([torch.cdist(block, b).min(1).values for block in row_blocks(a, len(b))])
-
-
-def _some(x: Tensor, count: int, noise: Generator) -> Tensor:
-    return x[torch.randperm(len(x), generator=noise, device=noise.device)[:count].to(x.device)]
 
 
 def mode_gap(

@@ -485,48 +485,7 @@ def test_looking_at_gradients_changes_nothing(kind: type[nn.Module]) -> None:
     assert now.kept is kept
 
 
-# ---- Memorisation, classes, modes ------------------------------------------------------------------------
-
-
-def test_memorisation_by_hand() -> None:
-    train = torch.tensor([[0.0], [10.0], [20.0]])
-    held_out = torch.tensor([[2.0], [14.0], [29.0]])  # 2, 4 and 9 from the nearest training picture: median 4
-    fake = torch.tensor([[1.5], [10.5], [18.0], [29.0]])  # 1.5, 0.5, 2 and 9 from train: median 1.5 (lower)
-    found = probes.memorisation(fake, train, held_out, drawn(1))
-    # to held-out: 0.5, 3.5, 4 and 0: two of four are nearer to train
-    assert found["nearer_train"] == 0.5
-    assert_close(found["nearest_ratio"], 1.5 / 4)
-
-
-def test_unequal_numbers_are_allowed_for() -> None:
-    """Three training pictures and one unseen: 3/4 of the nearest would be theirs if they were alike."""
-    train, held_out = torch.tensor([[0.0], [10.0], [20.0]]), torch.tensor([[30.0]])
-    fake = torch.tensor([[1.0], [11.0], [21.0], [29.0]])
-    assert probes.memorisation(fake, train, held_out, drawn(1))["nearer_train"] == 0.5
-    half = torch.tensor([[1.0], [29.0]])  # 1/2: (1/2 / 3) / (1/2 / 3 + 1/2 / 1)
-    assert_close(probes.memorisation(half, train, held_out, drawn(1))["nearer_train"], 0.25)
-
-
-def test_equal_distances_count_half() -> None:
-    one = torch.randn(9, 4, generator=drawn(1))
-    assert probes.memorisation(torch.randn(7, 4), one, one, drawn(1))["nearer_train"] == 0.5
-
-
-@pytest.mark.parametrize(("size", "copy_ratio"), [(20, 0.2), (400, 0.9)])
-def test_copies_are_told_from_fresh_pictures(size: int, copy_ratio: float) -> None:
-    def fresh(count: int, seed: int) -> Tensor:
-        return torch.randn(count, 8, generator=drawn(seed))
-
-    train, held_out = fresh(size, 1), fresh(300, 2)
-    copies = train[torch.randint(size, (200,), generator=drawn(3))] + 0.01 * fresh(200, 4)
-    copied = probes.memorisation(copies, train, held_out, drawn(5))
-    healthy = probes.memorisation(fresh(200, 6), train, held_out, drawn(5))
-    assert copied["nearer_train"] > 0.85
-    assert 0.4 < healthy["nearer_train"] < 0.6
-    assert copied["nearest_ratio"] < 0.1
-    assert 0.9 < healthy["nearest_ratio"] < 1.1
-    assert copied["copy_ratio"] < copy_ratio
-    assert 0.7 < healthy["copy_ratio"] < 1.4
+# ---- Classes, modes --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -103,6 +103,7 @@ HEALTHY = {
     "class_confidence": 0.8,
     "nearer_train": 0.51,
     "nearest_ratio": 1.9,
+    "nearer_spread": 0.03,
     "copy_ratio": 4.0,
     "mode_gap": 1.1,
     "untrained_lattice_2": -0.7,
@@ -470,7 +471,7 @@ BROKEN = (
         "warning",
         "the generator behaves as if it drew 5 distinct pictures, where as many real ones are like 30 "
         "(Vendi ratio of the pixels 0.17, real 1.00 ± 0.02), and 0.4 % of the real pictures lie among them; "
-        "but they came nearer over the doctor's last looks: more steps may be all it takes",
+        "but they came nearer over the doctor's last looks, so they may only be young",
     ),
     Broken(
         "GD201",
@@ -765,6 +766,7 @@ TWINS = (
     ("GD401", {}, {"facts.count": 20}),
     ("GD402", {"nearer_train": 0.74, "nearest_ratio": 1.9}, {}),
     ("GD402", {"nearer_train": 0.57, "nearest_ratio": 1.1, "copy_ratio": 0.7}, {}),
+    ("GD402", {"nearer_train": 0.79, "nearest_ratio": 1.01, "nearer_spread": 0.18}, {}),  # few alike ones
     ("GD501", {"mode_gap": 2.9}, {}),
 )
 

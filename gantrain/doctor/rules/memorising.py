@@ -30,6 +30,9 @@ LOOKED_AT = 64
 """Pictures of each kind by which D is judged: a look then costs about one training step."""
 MOST_TO_COPY = 4000
 """Training pictures among which a fake's nearest is looked for."""
+CHANCE_SPREADS = (
+    2  # standard deviations that the choice of the held-out pictures may explain: copies have 3 and more
+)
 
 
 def overfits(at: Examination, params: Params) -> Hit | None:
@@ -128,9 +131,10 @@ SEEN_ENOUGH = Requirement(
 
 
 def memorised(at: Examination, params: Params) -> Hit | None:
-    nearer, ratio = at.get("nearer_train"), at.get("nearest_ratio")
-    close = nearer > params["nearer_max"] and ratio < params["nearest_max"]
-    copied = nearer > params["nearer_max"] and at.get("copy_ratio", 1.0) < params["copy_max"]
+    nearer, ratio, spread = at.get("nearer_train"), at.get("nearest_ratio"), at.get("nearer_spread", 0.0)
+    bound = max(params["nearer_max"], 0.5 + CHANCE_SPREADS * spread)
+    close = nearer > bound and ratio < params["nearest_max"]
+    copied = nearer > bound and at.get("copy_ratio", 1.0) < params["copy_max"]
     if not (close or copied):
         return None
     message = (
@@ -138,7 +142,7 @@ def memorised(at: Examination, params: Params) -> Hit | None:
         f"%), at {ratio:.2f} times the distance of unseen pictures"
     )
     evidence = (
-        Evidence("nearer_train", nearer, 0.5, None, params["nearer_max"]),
+        Evidence("nearer_train", nearer, 0.5, spread, bound),
         Evidence("nearest_ratio", ratio, 1.0, None, params["nearest_max"]),
         Evidence("copy_ratio", at.get("copy_ratio"), 1.0, None, params["copy_max"]),
     )
@@ -151,7 +155,7 @@ GD402 = Rule(
     severities=("warning",),
     tier="T3",
     needs=("nearer_train", "nearest_ratio"),
-    uses=("copy_ratio", "variety", "precision"),
+    uses=("nearer_spread", "copy_ratio", "variety", "precision"),
     requires=(VARIED, PRECISE, SEEN_ENOUGH, LONG_ENOUGH),
     thresholds={
         "pictures_max": Threshold(
