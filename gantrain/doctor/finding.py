@@ -68,9 +68,11 @@ def weight(finding: Finding) -> tuple[Severity, bool]:
     return finding["severity"], finding["primary"]
 
 
-def judged(finding: Finding, primary: str | None) -> Finding:
-    """The finding as it stands beside the cause. An info is a remark, nobody's symptom."""
-    is_symptom = primary not in (None, finding["rule"]) and finding["severity"] != "info"
+def judged(finding: Finding, primary: str | None, stood_before: bool = False) -> Finding:
+    """The finding as it stands beside the cause. An info is a remark, nobody's symptom; nor is what stood
+    there before training.
+    """
+    is_symptom = primary not in (None, finding["rule"]) and finding["severity"] != "info" and not stood_before
     return {
         **finding,
         "primary": finding["rule"] == primary,

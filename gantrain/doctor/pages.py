@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gantrain import files
 from gantrain.doctor.rules.advice import ADVICE
-from gantrain.doctor.rules.registry import RULES
+from gantrain.doctor.rules.registry import BY_ID, RULES
 from gantrain.doctor.rules.rule import Rule, Tier
 
 README = "README.md"
@@ -102,9 +102,15 @@ def _measured(rule: Rule) -> list[str]:
     lines += [f'- Not checked where "{requirement.reason}"' for requirement in rule.requires]
     tier = rule.tier if rule.needs else "preflight"  # what needs no signal is known from the start
     once = "One hit is proof, at any step." if rule.exact else JUDGED[tier]
-    yields = [f"If {id} is found, and is more than a remark, that is the cause." for id in rule.yields_to]
+    before = {id: "".join(f", and {root} before training" for root in BY_ID[id].rooted_in) for id in BY_ID}
+    yields = [
+        f"If {id} is found{before[id]}, and is more than a remark, that is the cause."
+        for id in rule.yields_to
+    ]
+    roots = " or ".join(rule.rooted_in)
+    rooted = [f"Where {roots} was found before training it is nobody's symptom."] if roots else []
     silent = [f"Left alone while {' or '.join(rule.silenced_by)} is an error."] if rule.silenced_by else []
-    return [*lines, f"- {' '.join([once, *yields, *silent])}"]
+    return [*lines, f"- {' '.join([once, *yields, *rooted, *silent])}"]
 
 
 def write(folder: Path) -> None:

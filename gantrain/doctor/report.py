@@ -121,7 +121,15 @@ def verdict(diagnosis: Diagnosis) -> str:
     kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "unhealthy"
     named = within_a_sentence(first["title"], first["rule"])
     but = f"; but {' and '.join(doubts)}" if (doubts := list(_doubts(diagnosis, first))) else ""
-    return f"{kind}{when}: {named}{' is the cause of the rest' if len(diagnosis.serious) > 1 else ''}{but}"
+    return f"{kind}{when}: {named}{_the_others(diagnosis.serious[1:])}{but}"
+
+
+def _the_others(findings: Sequence[Finding]) -> str:
+    """Beside the cause: those that follow from it, and those that stand by themselves."""
+    follows = " is the cause of the rest" if any(finding["because_of"] for finding in findings) else ""
+    others = " and ".join(within_a_sentence(f["title"], f["rule"]) for f in findings if not f["because_of"])
+    by_itself = f"{' but of' if follows else ', and'} {others}" if others else ""
+    return follows + by_itself
 
 
 def _doubts(diagnosis: Diagnosis, cause: Finding) -> Iterator[str]:

@@ -162,7 +162,8 @@ class Watch:
     def active(self) -> list[Finding]:
         """In the order of causes, the one that is the cause marked `primary`, the others `because_of` it."""
         primary = self.primary
-        return [judged(found, primary) for record in self.records.values() if (found := record.active)]
+        found = {id: finding for id, record in self.records.items() if (finding := record.active)}
+        return [judged(finding, primary, self._stood_before(id)) for id, finding in found.items()]
 
     @property
     def resolved(self) -> list[Finding]:
@@ -175,7 +176,13 @@ class Watch:
         """The rule whose finding is the cause of the others; None if nothing is worse than an info."""
         found = {id: record.active for id, record in self.records.items()}
         serious = [id for id, finding in found.items() if finding and finding["severity"] != "info"]
-        return next((id for id in serious if not set(self.rules[id].yields_to) & set(serious)), None)
+        known = {id for id in serious if not self.rules[id].rooted_in or self._stood_before(id)}
+        return next((id for id in serious if not set(self.rules[id].yields_to) & known), None)
+
+    def _stood_before(self, id: str) -> bool:
+        """Whether what a rule finds was there before training."""
+        roots = (self.records.get(root) for root in self.rules[id].rooted_in)
+        return any(record is not None and record.active is not None for record in roots)
 
     @property
     def checked(self) -> list[str]:

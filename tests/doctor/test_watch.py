@@ -166,6 +166,25 @@ def test_a_rule_yields_to_one_that_knows_better() -> None:
     assert [finding["because_of"] for finding in watch.active] == [["GD902"], []]
 
 
+def test_what_stood_before_training_is_nobodys_symptom() -> None:
+    root = replace(
+        A, id="GD900", severities=("info",), test=lambda at, params: Hit("info", "by nature"), needs=("r",)
+    )
+    rules = [root, replace(A, yields_to=("GD902",)), replace(B, rooted_in=("GD900",))]
+    for before, expected in ((0.0, [[], ["GD902"], []]), (None, [[], ["GD901"]])):
+        watch = Watch(rules=rules)
+        if before is not None:
+            looks(watch, [0], r=before)
+        looks(watch, range(300, 600, 100), a=1.5, b=1.5)
+        assert watch.primary == ("GD901" if before is None else "GD902")
+        assert [finding["because_of"] for finding in watch.active] == expected[-len(watch.active) :]
+    grave = Watch(rules=[root, A, replace(B, rooted_in=("GD900",))])  # it yields to nobody
+    looks(grave, [0], r=0.0)
+    looks(grave, range(300, 600, 100), a=1.5, b=1.5)
+    assert grave.primary == "GD901"
+    assert [finding["because_of"] for finding in grave.active] == [[], [], []]
+
+
 def test_an_info_is_neither_cause_nor_symptom() -> None:
     remark = replace(
         A, id="GD900", severities=("info",), test=lambda at, params: Hit("info", "by the way"), needs=()

@@ -70,6 +70,7 @@ GD301 = Rule(
     },
     test=checkerboard,
     silenced_by=("GD201",),
+    rooted_in=("GD005a",),
     why="The upsampling layers make neighbouring pixels by different weights, and every doubling leaves "
     "its period in the picture (Odena et al. 2016). Training hides it on average, but not in each picture.",
     remedies=remedies("GD301"),

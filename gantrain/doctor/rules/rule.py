@@ -104,6 +104,8 @@ class Rule:
     why: two sentences. remedies: facts -> those that fit them, best first.
     exact: one hit is proof, at any step. yields_to: rules that are the cause where both are active, although
     they stand later in the order. silenced_by: rules whose error makes this one's numbers meaningless.
+    rooted_in: rules that find before training what this one finds later: where one of them does, this one
+    is nobody's symptom; where none does, no other rule yields to it.
     """
 
     id: str
@@ -121,6 +123,7 @@ class Rule:
     exact: bool = False
     yields_to: tuple[str, ...] = ()
     silenced_by: tuple[str, ...] = ()
+    rooted_in: tuple[str, ...] = ()
 
     @property
     def page(self) -> str:

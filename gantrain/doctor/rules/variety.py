@@ -87,7 +87,7 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
     )
     grave = variety < error or within < params["variety_error"]
     if not grave and at.get("fd_change") < NEARER:
-        message += "; but they came nearer over the doctor's last looks: more steps may be all it takes"
+        message += "; but they came nearer over the doctor's last looks, so they may only be young"
     return Hit("error" if grave else "warning", message, evidence)
 
 
@@ -123,9 +123,9 @@ GD201 = Rule(
         "near_warn": Threshold(0.2, "distance of the nearest pairs of fakes over that of the reals'"),
     },
     test=collapsed,
-    yields_to=("GD304",),
+    yields_to=("GD304", "GD301"),
     why="G found a few pictures that D accepts at the moment, and nothing in its loss asks for different "
-    "ones. When D has learnt them, G moves on to others instead of spreading out.",
+    "ones. Or it has hardly learnt yet: what an untrained G draws is all alike as well.",
     remedies=remedies("GD201"),
 )
 
