@@ -180,6 +180,10 @@ FIRST = (
         "optim.lr_d=0.0002 optim.lr_g=0.0002 model.generator.norm=batch",
     ),
     ("GD201", "", "penalty=r1 model.discriminator.norm=layer"),
+    ("GD201", "upsample=transpose", "upsample=nearest"),
+    ("GD201", "upsample=bilinear", "penalty=r1 model.discriminator.norm=layer"),
+    ("GD203", "upsample=transpose", "upsample=nearest"),
+    ("GD203", "upsample=pixelshuffle train.steps=800", "train.steps=1600"),
     ("GD201", "train.steps=200", "train.steps=800"),
     ("GD201", "condition=class", "condition=none"),  # of 120 pictures of each
     ("GD201", "train.steps=200 optim.lr_d=1e-6", "optim.lr_d=0.0002"),

@@ -94,6 +94,10 @@ def if_taken(key: str, change: Change) -> Callable[[Facts], Change]:
     return lambda facts: change if key in facts else {}
 
 
+def evenly_upsampled(facts: Facts) -> Change:
+    return {"upsample": "nearest"} if facts.get("model.generator.upsample") == "transpose" else {}
+
+
 def known_pair(facts: Facts) -> Change:
     """The rates that the chosen optimiser is known to work with, and one step each (N0.1, N0.2)."""
     usual = USUAL_RATES.get(str(facts.get("optim")))

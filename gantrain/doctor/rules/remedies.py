@@ -234,6 +234,13 @@ NEAREST = Advice(
     "Fine texture comes from one convolution and may look blocky at first.",
     "Not if blocks are the complaint.",
 )
+EVENLY = replace(
+    NEAREST,
+    change=changes.evenly_upsampled,
+    why="Transposed convolutions draw a pattern before training, which G has to unlearn: a short run comes "
+    "further without.",
+    not_when="Not if transposed convolutions are what is being compared.",
+)
 BILINEAR = Advice(
     "upsample=bilinear",
     if_taken("model.generator.upsample", {"upsample": "bilinear"}),
