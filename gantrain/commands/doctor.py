@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -15,6 +14,7 @@ from gantrain.commands.briefing import unmeasured
 from gantrain.compose import Asked, beside, composed
 from gantrain.config import check_section, refuse, warnings
 from gantrain.console import aside, typed
+from gantrain.data.store import ImageSet
 from gantrain.doctor.attend import Doctor
 from gantrain.doctor.duality import duality_gap
 from gantrain.doctor.eyes import Eyes
@@ -120,33 +120,35 @@ def preflight(
     if device != AUTO:
         cfg.runtime.device = device
     facts = checks.check(cfg, Asked(tuple(overrides)).keys)
+    images = build.load_data(cfg)
+    facts |= checks.facts_of_data(build.DataFacts.of(images))
+    refuse(facts)
+    for warning in (said := warnings(facts)):
+        aside(f"warning: {warning}")
     with tempfile.TemporaryDirectory() as nowhere:
-        doctor = attending(cfg, Path(nowhere), None, facts)
+        doctor = attending(cfg, Path(nowhere), None, images)
         doctor.begin()
-        unkept = replace(
-            doctor.report("planned"), run=None, warned=bool(warnings(facts))
-        )  # pictures included
+        unkept = replace(doctor.report("planned"), run=None, warned=bool(said))  # pictures included
         steps = cfg.train.steps
         short = [f"{steps} steps are few: good pictures take {GOOD_PICTURES} or more"]
         outlook = [*(short if steps < GOOD_PICTURES else []), *unmeasured(cfg)]
         conclude(doctor, "\n".join([in_full(unkept), *outlook]), strict)
 
 
-def attending(cfg: DictConfig, run: Path, start: Path | None, facts: dict[str, Any] | None = None) -> Doctor:
-    """A doctor who says nothing by itself, at a run as its checkpoint `start` has it (None: untrained)."""
+def attending(cfg: DictConfig, run: Path, start: Path | None, images: ImageSet | None = None) -> Doctor:
+    """A doctor who says nothing by itself, at a run as its checkpoint `start` has it (None: untrained).
+
+    images: of a run that is only planned.
+    """
     prepare_process(cfg)
     device = runtime.choose_device(cfg.runtime.device)
     cfg.runtime.compile = "none"  # looking records no steps, and may happen on another device
     runtime.settle(cfg, device)
-    images = build.load_data(cfg)
+    planned = images is not None
+    images = build.load_data(cfg) if images is None else images
     data = build.DataFacts.of(images)
-    if facts is None:
+    if not planned:
         refuse_other_data(data, run)
-    else:
-        facts = facts | checks.facts_of_data(data)
-        refuse(facts)
-        for warning in warnings(facts):
-            aside(f"warning: {warning}")
     state, game = build.assemble(cfg, images, device)
     if start is not None:
         checkpoint.restore(state, checkpoint.load(start), start)

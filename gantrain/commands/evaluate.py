@@ -166,17 +166,17 @@ def in_short(
     found: Mapping[str, Measurement], classes: Sequence[ClassShare], best: str, count: int
 ) -> Iterator[str]:
     """What most people want to know: the metric by which the run's checkpoints are kept, first."""
-    least = min((measured.null_n[1] for measured in found.values() if measured.null_n), default=None)
+    shown = {name: found[name] for name in dict.fromkeys((best, *SHOWN_METRICS)) if name in found}
+    halves = {measured.null_n[1] for measured in shown.values() if measured.null_n}
+    least, each = min(halves, default=None), len(halves) > 1
     fewer = "; of fewer pictures distances come out much larger" if least and least < count else ""
     fewer += ", and --split all has more" if fewer and least and least < FEW else ""
-    nulls = f" (in brackets what {least:,} real ones give{fewer})" if least else ""
-    yield f"In short, of {count:,} pictures{nulls}:"
-    for name in dict.fromkeys((best, *SHOWN_METRICS)):
-        if name in found:
-            null = found[name].null_mean
-            real = "" if null is None else f" ({_number(null)})"
-            told = f"{meaning(name)}, {better(name)} is better"
-            yield f"  {name} {_number(found[name].value)}{real}: {told}"
+    what = "real ones give, and how many" if each else f"{least:,} real ones give" if least else ""
+    yield f"In short, of {count:,} pictures{f' (in brackets what {what}{fewer})' if least else ''}:"
+    for name, measured in shown.items():
+        of = f" of {measured.null_n[1]:,}" if each and measured.null_n else ""
+        real = "" if measured.null_mean is None else f" ({_number(measured.null_mean)}{of})"
+        yield f"  {name} {_number(measured.value)}{real}: {meaning(name)}, {better(name)} is better"
     if dropped := [share.name for share in classes if share.dropped]:
         yield f"  classes that are missing, or nearly: {', '.join(dropped)}"
 

@@ -18,6 +18,7 @@ from gantrain.doctor.rules.rule import Examination, Hit, Rule, unchecked
 
 HITS = MISSES = 3  # in a row, until a finding begins and until it ends
 OF_THE_GAME = ("T0", "T1")
+SELDOM = ", with all that it goes by; a longer run, or doctor.max_overhead=0.1, looks more often"
 WARM_UP_STEPS, WARM_UP_SHARE = 200, 0.05
 
 
@@ -201,7 +202,7 @@ class Watch:
         if not record.asked:
             return record.reason
         if self.rules[id].tier in OF_THE_GAME and record.finding is None and record.looks < HITS:
-            return f"was looked at {record.looks} of the {HITS} times that it takes"
+            return f"was looked at {record.looks} of the {HITS} times that it takes{SELDOM}"
         return None
 
     def illustrate(self, rule: str, picture: str | None) -> None:

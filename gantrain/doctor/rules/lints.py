@@ -102,8 +102,8 @@ def odd_rates(at: Examination, params: Params) -> Hit | None:
         said.append(f"usual are {usual.lowest:g} to {usual.highest:g}{times}")
     if not LEAST_PACE <= ahead <= MOST_PACE:
         said.append(
-            f"D learns {ahead:.3g} times as fast as G, its steps counted; usual are {LEAST_PACE:g} to "
-            f"{MOST_PACE:g} times"
+            f"D learns {float(f'{ahead:.3g}'):g} times as fast as G, its steps counted; usual are "
+            f"{LEAST_PACE:g} to {MOST_PACE:g} times"
         )
     bound = LEAST_PACE if ahead < LEAST_PACE else MOST_PACE
     return Hit("info", f"{rates}: {'; '.join(said)}", (Evidence("pace", ahead, 1.0, None, bound),))
