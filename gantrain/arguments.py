@@ -10,7 +10,7 @@ from typing import Any
 
 from gantrain import files
 from gantrain.errors import GantrainError, of_the_file_system
-from gantrain.words import Parser, count, seed
+from gantrain.words import Parser, count, frames, seed
 
 Arguments = argparse.Namespace
 
@@ -124,7 +124,7 @@ COMMANDS = {
             ),
             (
                 ("--walk",),
-                {"type": count, "metavar": "FRAMES", "help": "a grid of walks from one picture to another"},
+                {"type": frames, "metavar": "FRAMES", "help": "a grid of walks from one picture to another"},
             ),
             (("--class",), {"dest": "label", "metavar": "K", "help": "only this class, by number or name"}),
             (("--out",), {"type": Path, "metavar": "DIR", "help": "where to (RUN/samples/drawn)"}),

@@ -179,6 +179,8 @@ def _parse_error(error: OverrideParseException, overrides: Sequence[str]) -> Gan
     if re.fullmatch(r"\([-+.\w]+(, ?[-+.\w]+)*\)", value):
         whole = typed(f"{key}=[{value[1:-1]}]")
         return GantrainError(key, f"Hydra cannot read the value {value}", f"a list has brackets: {whole}")
+    if key == "data" and (own := own_pictures(value)):
+        return GantrainError(key, "names an option, not a folder", f"your own pictures: {own}")
     if key == "hydra.run.dir" or re.search(r"[=(){}\[\]:,'\"]", value):
         whole = typed(f'{key}="{value}"')
         return GantrainError(key, f"Hydra cannot read the value {value}", f"put it in quotes: {whole}")

@@ -34,7 +34,12 @@ class TerminalHandler(logging.Handler):
 
 def typed(*words: str) -> str:
     """Words of a command as one would type them: quoted where this system's shell needs it."""
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    return subprocess.list2cmdline(words) if os.name == "nt" else " ".join(map(_in_quotes, words))
+
+
+def _in_quotes(word: str) -> str:
+    """As shlex.quote, but in double quotes where single ones are inside and no shell reads anything else."""
+    return f'"{word}"' if "'" in word and not set('"$`\\!') & set(word) else shlex.quote(word)
 
 
 def written(value: Any) -> str:

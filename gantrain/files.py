@@ -212,6 +212,8 @@ def _meant(name: str) -> str:
     jobs = sorted(Path("outputs").glob(f"multirun/*/*/{name}/{CONFIG}")) if name.isdecimal() else []
     if jobs:
         return f"did you mean {from_here(jobs[-1].parent)}?"
+    if (Path("outputs") / name / CONFIG).is_file():
+        return f"did you mean {Path('outputs') / name}?"
     beside = [path for path in Path(name).parent.glob("*") if (path / CONFIG).is_file()]
     if close := get_close_matches(Path(name).name, [path.name for path in beside], 1):
         return f"did you mean {Path(name).with_name(close[0])}?"

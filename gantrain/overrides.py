@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 
 from gantrain.console import aside, typed
 from gantrain.errors import GantrainError
+from gantrain.files import CONFIG
 from gantrain.keys import GROUPS, ROOT, key_of, options_of
 
 OPTIONAL = ("experiment", "sweep")
@@ -100,14 +101,16 @@ def not_an_override(text: str, before: str = "") -> GantrainError:
     """before: the word before it, whose value it may belong to."""
     whole, own = f"{before} {text}", own_pictures(text)
     remedy = f"in its place: {own}" if own else "gantrain --help lists both"
+    if (Path(text) / CONFIG).is_file():
+        remedy = f"it is a run: {typed('gantrain', 'doctor', text)} judges it, resume goes on with it"
     if "=" in before and Path(split(whole)[1]).exists():
         remedy = f"with its blank quoted: {typed(whole)}"
     return GantrainError(text, "is neither a command nor key=value", remedy)
 
 
 def own_pictures(text: str) -> str:
-    """What to type where somebody has named a folder of pictures; empty if there is no such folder."""
-    return pictures_at(text) if Path(text).is_dir() else ""
+    """What to type where somebody has named a folder of pictures; empty if there is none, or it is a run."""
+    return pictures_at(text) if Path(text).is_dir() and not (Path(text) / CONFIG).is_file() else ""
 
 
 def pictures_at(place: str) -> str:

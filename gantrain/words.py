@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
+from gantrain.compose import known_keys
 from gantrain.config import LARGEST_SEED
 from gantrain.console import typed
 from gantrain.errors import GantrainError, meant
@@ -21,6 +22,15 @@ def count(text: str) -> int:
 
 
 count.__name__ = "positive whole number"  # argparse names the type by this
+
+
+def frames(text: str) -> int:
+    if (value := int(text)) < 2:
+        raise ValueError
+    return value
+
+
+frames.__name__ = "whole number from 2 on: the first picture and the last"
 
 
 def seed(text: str) -> int:
@@ -60,5 +70,8 @@ def as_an_option(flag: str, others: Sequence[str]) -> str:
     if not name or flag[:1] != "-":
         return ""
     after = (word for word in others if "=" not in word and word[:1] != "-")
-    option = typed(f"{name}={value or next(after, 'VALUE')}")
+    known = sorted(known_keys(), key=len)
+    short = name.replace("-", "_")
+    whole = [key for key in known if short in (key, key.rpartition(".")[2])]  # the shortest: model.width
+    option = typed(f"{next(iter(whole), name)}={value or next(after, 'VALUE')}")
     return f"options have no dashes: {option}; "

@@ -6,6 +6,7 @@ import hashlib
 import os
 import pickle
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -179,6 +180,8 @@ TRAINING = {
     "train.steps=1,2": r"train.steps: several values.*\n.*-m",
     "=3": r"=3: names no key\n.*key=value",
     "--foo": r"--foo: no such flag\n.*: foo=VALUE; gantrain --hydra-help",
+    "--width 16": r"--width: no such flag\n.*no dashes: model.width=16;",
+    "--batch-size=16": r"--batch-size=16: no such flag\n.*no dashes: train.batch_size=16;",
     "--loss hinge": r"--loss: no such flag\n.*no dashes: loss=hinge;",
     "--loss=hinge seed=1": r"--loss=hinge: no such flag\n.*no dashes: loss=hinge;",
     "tran.steps=10 los=hinge seed=1 hydra/launcher=basic optm=ttur": (
@@ -383,6 +386,23 @@ def test_of_a_key_given_two_values_it_is_said_which_one_counts(gantrain: Command
     assert not gantrain("seed=0", "loss=bce", "--cfg", "job").err
 
 
+def test_a_folder_named_where_an_option_is_wanted(gantrain: Command) -> None:
+    """With blanks and brackets, which Hydra cannot read: said at once as it has to be typed."""
+    Path("My logos (2025)").mkdir()
+    told = gantrain("data=My logos (2025)").err.splitlines()[1]
+    assert told == """  your own pictures: data=folder "data.root='My logos (2025)'\""""
+    found = gantrain("inspect", *shlex.split(told)[-2:])
+    assert found.err.startswith("gantrain: error: data.root: no pictures in My logos (2025)")
+
+
+def test_a_run_is_meant_without_the_folder_of_runs(gantrain: Command, run: Path) -> None:
+    Path("outputs").mkdir()
+    run.rename("outputs/mine")
+    refused = gantrain("sample", "mine")
+    assert refused.code == 2
+    assert "did you mean outputs/mine?" in refused.err
+
+
 def test_a_job_named_by_its_number_alone(gantrain: Command) -> None:
     for sweep in ("1-a", "2-b"):
         job = Path("outputs/multirun/2026-01-01", sweep, "3")
@@ -443,6 +463,8 @@ OF_A_RUN = {
     "hydra.run.dir=run model.width=8": r"other settings: .*model.width 4 -> 8\n.*another directory",
     "sample run --class 3": r"--class: this run was trained without classes\n.*condition=class",
     "sample run -n 100000": r"-n: a grid holds at most 4096.*\n.*png or npz",
+    "doctor --preflight run": r"run: is neither .*\n  it is a run: gantrain doctor run judges it",
+    "sample run --walk 1": r"--walk must be a whole number from 2 on.*, got '1'",
     "sample run --walk 1000000": r"--walk: a grid holds at most 4096.*\n.*--walk 512",
     "sample run --device gpu": r"no such device: 'gpu'",
     "sample run/checkpoints/00000001.pt --best": r"--best: chooses among .*\n.*the run's directory",

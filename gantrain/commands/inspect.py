@@ -15,6 +15,8 @@ from gantrain.errors import GantrainError
 from gantrain.keys import command_line
 
 PREVIEW = 64
+FAINTEST = 8  # of 255: between the darkest and the brightest value of a picture that shows something
+MOST_LOOKED_AT, BLOCK = 10_000, 256
 
 
 def inspect(overrides: Sequence[str], out: Path | None = None, config_dir: str | None = None) -> None:
@@ -25,11 +27,25 @@ def inspect(overrides: Sequence[str], out: Path | None = None, config_dir: str |
     check_skeleton(cfg)
     checks.check_component(cfg, "data")
     images = build.load_data(cfg)
-    print("\n".join(images.describe()))
+    print("\n".join([*images.describe(), *_blank(images)]))
     path = out or Path("outputs") / "inspect" / f"{images.name}.png"
     pictures.save(pictures.preview(images.images, PREVIEW, int(cfg.seed)), path)
     print(f"preview: {path}")
     print(outlook(cfg, images, command_line(overrides, config_dir)))
+
+
+def _blank(images: ImageSet) -> list[str]:
+    """How many pictures show next to nothing, of as many as are looked at."""
+    step = -(-images.count // MOST_LOOKED_AT)
+    seen, blank = 0, 0
+    for start in range(0, images.count, BLOCK * step):
+        pixels = images.images[start : start + BLOCK * step : step].flatten(2).int()  # of each channel
+        contrast = (pixels.amax(2) - pixels.amin(2)).amax(1)
+        seen, blank = seen + len(pixels), blank + int((contrast < FAINTEST).sum())
+    many = "1 picture" if blank == 1 else f"{blank} pictures"
+    of = f" of {seen:,} looked at" if step > 1 else ""
+    why = "transparent parts lie over white, where white ones vanish"
+    return [f"blank: {many}{of} of a single colour ({why})"] if blank else []
 
 
 def outlook(cfg: DictConfig, images: ImageSet, command: str) -> str:

@@ -62,7 +62,8 @@ def _read_or_build(entry: Path, listing: Listing, size: int, channels: Channels)
         shutil.rmtree(partial, ignore_errors=True)  # no longer there, unless something went wrong
     built = mapped.read(entry, listing, just_written=True)
     megabytes = built.images.nbytes / 1e6
-    log.info("kept %s pictures for later starts: %.1f MB in %s", f"{built.count:,}", megabytes, entry)
+    many = "1 picture" if built.count == 1 else f"{built.count:,} pictures"
+    log.info("kept %s for later starts: %.1f MB in %s", many, megabytes, entry)
     return built
 
 

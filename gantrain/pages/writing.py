@@ -13,9 +13,10 @@ from gantrain import files
 from gantrain.compose import extended
 from gantrain.console import log, typed
 from gantrain.errors import GantrainError
-from gantrain.keys import command_line
+from gantrain.keys import command_line, key_of
 from gantrain.overrides import assigned
 from gantrain.pages.html import compare_page, report_page
+from gantrain.pages.phrases import quoted
 from gantrain.pages.ranking import Comparison, compare
 from gantrain.pages.records import Record, jobs_of, readable, records_of, typed_for
 from gantrain.pages.settings import as_written
@@ -44,7 +45,7 @@ def write_comparison(places: Sequence[str], metric: str | None = None, out: Path
         if len(records) == 1
         else f"{len(records)} runs"
     )
-    further = more_seeds(comparison, sweep)
+    further = more_seeds(comparison, [sweep] if sweep else list(map(Path, places)))
     files.write_atomically(page, compare_page(comparison, title, further))
     lines = [as_text(comparison), "", f"compare: {files.from_here(page)}"]
     heads = ("more seeds:", " " * len("more seeds:"))
@@ -52,22 +53,43 @@ def write_comparison(places: Sequence[str], metric: str | None = None, out: Path
     if winner := comparison.winner:
         best = " --best" if winner.metric == comparison.metric else ""  # by another one none is kept
         lines.append(f"next: gantrain sample {files.from_here(winner.directory)}{best} -n 64")
+        if winner is not comparison.ranked[0]:
+            lines.append(f"{' ' * len('next:')} the best run of {quoted(comparison.judged[0])}")
     return "\n".join(lines)
 
 
-def more_seeds(comparison: Comparison, sweep: Path | None) -> list[str]:
+def more_seeds(comparison: Comparison, places: Sequence[Path]) -> list[str]:
     """The commands that try a sweep with two more seeds, but for what has lost already, and compare all of
     them; none where nothing is in doubt, or nobody knows what was typed.
+
+    places: what is compared: a sweep, or several that have the same settings, such as one with more seeds.
     """
-    typed_words = typed_for(sweep) if sweep and comparison.in_doubt else ()
-    if not sweep or not typed_words:
+    typed_words = [typed_for(place) for place in places] if comparison.in_doubt else []
+    if not typed_words or not all(typed_words) or not all(_is_part(w, typed_words[0]) for w in typed_words):
         return []
-    words = [_narrowed(word, comparison) for word in typed_words]
+    first, words = places[0].resolve(), [_narrowed(word, comparison) for word in typed_words[0]]
     seeds = comparison.unused_seeds
-    further = files.relative(sweep.with_name(f"{sweep.name}-seed{seeds.replace(',', '-')}"))
+    further = files.relative(first.with_name(f"{first.name}-seed{seeds.replace(',', '-')}"))
     overrides = ["-m", *extended(words, [f"seed={seeds}"]), assigned("hydra.sweep.dir", further)]
     again = command_line(overrides, comparison.records[0].summary.get("config_dir"))
-    return [readable(again), readable(typed("gantrain", "compare", files.relative(sweep), further))]
+    known = [files.relative(place.resolve()) for place in places]
+    return [readable(again), readable(typed("gantrain", "compare", *known, further))]
+
+
+def _is_part(words: Sequence[str], whole: Sequence[str]) -> bool:
+    """Whether a sweep asks what the whole one asks, of other seeds, or of fewer of its values."""
+    part, all_of_it = _values(words), _values(whole)
+    return part.keys() == all_of_it.keys() and all(part[key] <= all_of_it[key] for key in part)
+
+
+def _values(words: Sequence[str]) -> dict[str, set[str]]:
+    parsed = OverridesParser.create().parse_overrides([word for word in words if key_of(word) != "seed"])
+    return {
+        one.get_key_element(): set(one.sweep_string_iterator())
+        if one.is_discrete_sweep()
+        else {one.get_value_string()}
+        for one in parsed
+    }
 
 
 def _narrowed(word: str, comparison: Comparison) -> str:

@@ -124,6 +124,7 @@ def test_what_training_warns_of_is_told_before(gantrain: Command) -> None:
         told = gantrain(*command, *overrides)
         assert "a batch of 64 out of 300 images leaves fewer than 10 updates an epoch" in told.err
         assert "train.batch_size=30" in told.err
+    assert told.out.startswith("Nothing wrong was found before training, but see the warning")
 
 
 def test_an_option_without_effect_is_told_before(gantrain: Command) -> None:

@@ -10,8 +10,10 @@ import torch
 from small import TINY, Command
 
 from gantrain import files, pictures
+from gantrain.commands.evaluate import in_short
 from gantrain.data import sources
 from gantrain.metrics import features
+from gantrain.metrics.evaluation import Measurement
 from gantrain.metrics.stamps import Stamp, differing
 
 KINDS = ("fd", "kd", "precision", "recall", "density", "coverage", "vendi", "swd")
@@ -74,6 +76,19 @@ def test_the_table(gantrain: Command) -> None:
         "what 128 real ones give; of fewer pictures distances come out much larger, and --split all has more"
     )
     assert f"In short, of 256 pictures (in brackets {halves}):" in all_of_them
+
+
+def test_brackets_say_of_how_many_where_they_differ() -> None:
+    """Variety is compared of 512 at most, distances of halves of what there is."""
+    stamp = Stamp("rand", "", 1300, 1000, "all", True, True, "none")
+    found = {
+        "fd_rand": Measurement(0.5, 0.01, 0.001, (650, 650), stamp),
+        "vendi_rand": Measurement(0.7, 0.95, 0.01, (512, 512), stamp),
+    }
+    head, distance, variety = in_short(found, (), "fd_rand", 1000)
+    assert "(in brackets what real ones give, and how many; of fewer pictures" in head
+    assert "fd_rand 0.5000 (0.0100 of 650): " in distance
+    assert "vendi_rand 0.7000 (0.9500 of 512): " in variety
 
 
 def test_classes_that_are_missing_are_marked(gantrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:

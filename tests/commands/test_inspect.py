@@ -40,6 +40,19 @@ def test_says_what_the_data_is(gantrain: Command, tmp_path: Path) -> None:
     assert Image.open(preview).size == (3 * 18 + 2, 2 * 18 + 2)
 
 
+def test_pictures_that_show_nothing_are_counted(gantrain: Command, tmp_path: Path) -> None:
+    """White on transparent, as an icon for dark pages is, and a red sheet."""
+    make_folder(tmp_path / "pets")
+    icon = Image.new("RGBA", (20, 20))
+    icon.paste((255, 255, 255, 255), (5, 5, 15, 15))
+    icon.save(tmp_path / "pets" / "cats" / "icon.png")
+    said = gantrain("inspect", "data=folder", "data.root=pets", "data.image_size=16").out
+    assert "blank: 1 picture of a single colour" in said
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "pets" / "dogs" / "red.png")
+    said = gantrain("inspect", "data=folder", "data.root=pets", "data.image_size=16").out
+    assert "blank: 2 pictures of a single colour" in said
+
+
 def test_no_run_is_started(gantrain: Command, tmp_path: Path) -> None:
     outcome = gantrain("inspect", "--out", "here.png")
     assert outcome.code == 0

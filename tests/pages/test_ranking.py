@@ -586,6 +586,31 @@ def test_what_has_lost_is_not_tried_again(values: tuple[float, ...], words: str,
     assert again == words
 
 
+@pytest.mark.parametrize(
+    ("second", "offered"),
+    [
+        ("loss=hinge,bce", True),
+        ("loss=hinge", True),  # what had lost was left out
+        ("loss=hinge,wgan", False),
+        ("loss=hinge,bce train.steps=9", False),
+    ],
+)
+def test_two_sweeps_of_one_question_can_have_a_third(second: str, offered: bool, tmp_path: Path) -> None:
+    basic = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+    for name, task, first in (("a", "loss=bce,hinge", 0), ("a-seed2-3", second, 2)):
+        runs = [*seeds(HINGE, 0.2, 0.3), *seeds(BCE, 0.25, 0.3)]
+        sweep(tmp_path / name, *(run | {"seed": run["seed"] + first} for run in runs))
+        kept = {"sweeper": {"_target_": basic, "params": None}}
+        kept |= {"overrides": {"task": [*task.split(), f"seed={first},{first + 1}"], "hydra": []}}
+        (tmp_path / name / "multirun.yaml").write_text(json.dumps({"hydra": kept}))
+    told = write_comparison([str(tmp_path / "a"), str(tmp_path / "a-seed2-3")], out=tmp_path / "both.html")
+    assert ("more seeds: gantrain -m" in told) == offered
+    if offered:
+        assert "loss=bce,hinge seed=4,5 " in told
+        assert told.count(f"{tmp_path}/a-seed4-5") == 2
+        assert f"gantrain compare {tmp_path}/a {tmp_path}/a-seed2-3 {tmp_path}/a-seed4-5" in told
+
+
 def test_words_that_hydra_cannot_read_are_not_proposed_again(tmp_path: Path) -> None:
     """Of a file that somebody has edited."""
     sweep(tmp_path, HINGE, BCE)
