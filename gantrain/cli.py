@@ -190,15 +190,16 @@ def _checked(argv: Sequence[str]) -> list[str]:
 def _no_such_flag(flag: str, others: Sequence[str], parser: ArgumentParser) -> GantrainError:
     """others: words that may be its value."""
     reason, name = "no such flag", flag.lstrip("-").partition("=")[0]
-    if hint := meant(flag, (*parser._option_string_actions, "--version"), likeness=0.8):
-        return GantrainError(flag, reason, hint.strip())
-    if name in COMMANDS:
-        return GantrainError(flag, reason, f"did you mean gantrain {name}?")
     owners = [
         f"gantrain {one}"
         for one, command in COMMANDS.items()
         if any(flag in flags for flags, _ in command.arguments)
     ]
+    hint = meant(flag, (*parser._option_string_actions, "--version"), likeness=0.8)
+    if hint and not owners:
+        return GantrainError(flag, reason, hint.strip())
+    if name in COMMANDS:
+        return GantrainError(flag, reason, f"did you mean gantrain {name}?")
     if owners and name not in known_keys():
         return GantrainError(flag, reason, f"that is one of: {', '.join(owners)}")
     return GantrainError(flag, reason, f"{as_an_option(flag, others)}gantrain --hydra-help lists flags")

@@ -25,6 +25,10 @@ def check_blanks(words: Sequence[str]) -> None:
         elif before.endswith("=") and "=" not in word and not word.startswith("-"):
             key, value = before[:-1], word
         elif before.endswith(",") and "=" in before and "=" not in word and not word.startswith("-"):
+            key, value = split(f"{before} {word}")
+            if Path(value).exists():
+                quoted_whole = typed(assigned(key, value))
+                raise GantrainError(word, "has a blank before it", f"with quotes inside: {quoted_whole}")
             raise GantrainError(word, "has a blank before it", f"without: {typed(before + word)}")
         else:
             continue

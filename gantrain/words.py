@@ -59,6 +59,8 @@ class Parser(argparse.ArgumentParser):
         hint = meant(flag.partition("=")[0], self._option_string_actions, likeness=0.8)
         if not hint and any(action.metavar == "key=value" for action in self._actions):
             hint = as_an_option(flag, others)
+        if message == "RUN is missing":
+            hint = f"{self.prog} latest takes the newest; "
         raise GantrainError(self.prog, message, f"{hint}{self.prog} --help lists what it takes")
 
 

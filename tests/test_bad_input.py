@@ -180,6 +180,7 @@ TRAINING = {
     "train.steps=1,2": r"train.steps: several values.*\n.*-m",
     "=3": r"=3: names no key\n.*key=value",
     "--foo": r"--foo: no such flag\n.*: foo=VALUE; gantrain --hydra-help",
+    "data=folder -n 64": r"-n: no such flag\n  that is one of: gantrain sample, gantrain evaluate",
     "--width 16": r"--width: no such flag\n.*no dashes: model.width=16;",
     "--batch-size=16": r"--batch-size=16: no such flag\n.*no dashes: train.batch_size=16;",
     "--loss hinge": r"--loss: no such flag\n.*no dashes: loss=hinge;",
@@ -298,7 +299,7 @@ COMMANDS = {
     "sample x -n abc": r"sample: -n/--count must be a positive whole number, got 'abc'",
     "sample x --format gif": r"sample: --format has no choice 'gif'; there are: .*npz",
     "sample x -n": r"sample: -n/--count needs a value",
-    "sample": r"sample: RUN is missing",
+    "sample": r"sample: RUN is missing\n.*gantrain sample latest takes the newest",
     "sample x --seed 99999999999999999999999": r"sample: --seed must be a whole number up to 2\^62",
     "sample x --nope": r"--nope",
     "inspect data=folder data.root=nowhere": r"data.root: .*nowhere",
@@ -393,6 +394,17 @@ def test_a_folder_named_where_an_option_is_wanted(gantrain: Command) -> None:
     assert told == """  your own pictures: data=folder "data.root='My logos (2025)'\""""
     found = gantrain("inspect", *shlex.split(told)[-2:])
     assert found.err.startswith("gantrain: error: data.root: no pictures in My logos (2025)")
+
+
+def test_a_folder_with_a_comma_and_a_blank_in_its_name(gantrain: Command) -> None:
+    """Each slip is answered by what works."""
+    Path("wardrobe, 2024").mkdir()
+    works = """"data.root='wardrobe, 2024'\""""
+    for slip in (("data.root=wardrobe,", "2024"), ("data.root=wardrobe, 2024",), ("data.root=wardrobe2024",)):
+        refused = gantrain("inspect", "data=folder", *slip)
+        assert works in refused.err, refused.err
+    found = gantrain("inspect", "data=folder", *shlex.split(works))
+    assert "no pictures in wardrobe, 2024" in found.err
 
 
 def test_a_run_is_meant_without_the_folder_of_runs(gantrain: Command, run: Path) -> None:

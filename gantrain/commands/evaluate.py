@@ -83,6 +83,8 @@ def evaluate(
         "classes": [share._asdict() | {"dropped": share.dropped} for share in classes],
     }
     lines = [*report(found, classes), "", *in_short(found, classes, cfg.metrics.best, count)]
+    if cfg.data.get("flip") and images is None:
+        lines.append("  the real pictures are not mirrored, as data.flip=true makes half of these")
     print(dumps({"run": str(run)} | row, indent=2) if json else "\n".join(lines))
     files.append_row(run / files.EVALUATIONS, row)
 

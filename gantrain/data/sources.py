@@ -24,6 +24,8 @@ from gantrain.data.kept import decoded_once
 from gantrain.data.mapped import UnreadableError
 from gantrain.data.store import ImageSet, check_image_size
 from gantrain.errors import GantrainError
+from gantrain.keys import ROOT
+from gantrain.overrides import assigned
 
 LABELLED: dict[str, bool | None] = {
     "digits": True,
@@ -213,12 +215,14 @@ def _existing_folder(root: str | None) -> Path:
         return place
     if place.exists():
         reason = f"{place} is a file; the folder that holds the pictures is needed"
-        raise GantrainError("data.root", reason, typed(f"data.root={place.parent}"))
+        raise GantrainError("data.root", reason, typed(assigned(ROOT, str(place.parent))))
     siblings = (
         [path.name for path in place.parent.iterdir() if path.is_dir()] if place.parent.is_dir() else []
     )
     close = difflib.get_close_matches(place.name, siblings, n=1)
     remedy = (
-        f"did you mean {typed(f'data.root={place.parent / close[0]}')}?" if close else "name one that exists"
+        f"did you mean {typed(assigned(ROOT, str(place.parent / close[0])))}?"
+        if close
+        else "name one that exists"
     )
     raise GantrainError("data.root", f"there is no folder {place}", remedy)

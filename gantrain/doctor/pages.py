@@ -81,8 +81,8 @@ def section(rule: Rule, level: str) -> list[str]:
         lines.append("")
     lines += [f"{level}# What to try", ""]
     lines += ["Of these, what changes something in the run's configuration, best first:", ""]
-    for advice in ADVICE[rule.id]:
-        lines += [f"- `{advice.shown}` {advice.why} Price: {advice.price} {advice.not_when}"]
+    told = (f"- `{one.shown}` {one.why} Price: {one.price} {one.not_when}" for one in ADVICE[rule.id])
+    lines += dict.fromkeys(told)  # one may have its turn earlier or later
     lines += ["", f"{level}# Not to be told", "", f"`doctor.ignore=[{rule.id}]`", ""]
     return lines
 

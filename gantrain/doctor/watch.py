@@ -178,7 +178,8 @@ class Watch:
         found = {id: record.active for id, record in self.records.items()}
         serious = [id for id, finding in found.items() if finding and finding["severity"] != "info"]
         known = {id for id in serious if not self.rules[id].rooted_in or self._stood_before(id)}
-        return next((id for id in serious if not set(self.rules[id].yields_to) & known), None)
+        firm = (id for id in serious if self._stood_before(id) or not set(self.rules[id].yields_to) & known)
+        return next(firm, None)
 
     def _stood_before(self, id: str) -> bool:
         """Whether what a rule finds was there before training."""

@@ -13,8 +13,11 @@ from gantrain.pages.records import SHOWN_METRICS
 
 
 def caveat(comparison: Comparison) -> str:
-    """Other metrics that say otherwise, runs of unlike length, or too short for good pictures; "" if none."""
-    return " ".join(filter(None, (_contrary(comparison), _uneven(comparison), _short(comparison))))
+    """Other metrics that say otherwise, runs of unlike length, or too short for good pictures, mirrored ones;
+    "" if none.
+    """
+    said = (caution(comparison) for caution in (_contrary, _uneven, _short, _mirrored))
+    return " ".join(filter(None, said))
 
 
 def _contrary(comparison: Comparison) -> str:
@@ -56,5 +59,14 @@ def _short(comparison: Comparison) -> str:
         return ""
     return (
         f"None of the ranked runs has {GOOD_PICTURES} steps, which good pictures take: longer ones "
-        f"(train.steps={GOOD_PICTURES}) may rank otherwise."
+        f"(train.steps={GOOD_PICTURES}) may rank otherwise, which more seeds of these do not tell."
+    )
+
+
+def _mirrored(comparison: Comparison) -> str:
+    if "data.flip" not in comparison.keys:
+        return ""
+    return (
+        "All are measured against pictures that are not mirrored: where left and right differ, "
+        "data.flip=true ends farther off however well it draws."
     )

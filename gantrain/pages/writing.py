@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,11 +46,15 @@ def write_comparison(places: Sequence[str], metric: str | None = None, out: Path
         if len(records) == 1
         else f"{len(records)} runs"
     )
-    further = more_seeds(comparison, [sweep] if sweep else list(map(Path, places)))
+    first = _begun_by(sweep) if sweep else None
+    further = [] if first else more_seeds(comparison, [sweep] if sweep else list(map(Path, places)))
     files.write_atomically(page, compare_page(comparison, title, further))
     lines = [as_text(comparison), "", f"compare: {files.from_here(page)}"]
     heads = ("more seeds:", " " * len("more seeds:"))
     lines += [f"{head} {line}" for head, line in zip(heads, further, strict=False)]
+    if sweep and first:
+        both = typed("gantrain", "compare", files.relative(first), files.relative(sweep))
+        lines.append(f"together: {readable(both)}")
     if winner := comparison.winner:
         best = " --best" if winner.metric == comparison.metric else ""  # by another one none is kept
         lines.append(f"next: gantrain sample {files.from_here(winner.directory)}{best} -n 64")
@@ -74,6 +79,14 @@ def more_seeds(comparison: Comparison, places: Sequence[Path]) -> list[str]:
     again = command_line(overrides, comparison.records[0].summary.get("config_dir"))
     known = [files.relative(place.resolve()) for place in places]
     return [readable(again), readable(typed("gantrain", "compare", *known, further))]
+
+
+def _begun_by(sweep: Path) -> Path | None:
+    """The sweep of which this one has more seeds, by its name and by what was typed."""
+    name = re.fullmatch(r"(.+)-seed\d+(-\d+)*", sweep.name)
+    first = sweep.with_name(name[1]) if name else sweep
+    words = typed_for(first) if name else ()
+    return first if words and _is_part(typed_for(sweep), words) else None
 
 
 def _is_part(words: Sequence[str], whole: Sequence[str]) -> bool:

@@ -178,6 +178,10 @@ def test_what_stood_before_training_is_nobodys_symptom() -> None:
         looks(watch, range(300, 600, 100), a=1.5, b=1.5)
         assert watch.primary == ("GD901" if before is None else "GD902")
         assert [finding["because_of"] for finding in watch.active] == expected[-len(watch.active) :]
+    firm = Watch(rules=[root, replace(A, yields_to=("GD902",), rooted_in=("GD900",)), B])
+    looks(firm, [0], r=0.0)
+    looks(firm, range(300, 600, 100), a=1.5, b=1.5)
+    assert firm.primary == "GD901", "whatever it would yield to else"
     grave = Watch(rules=[root, A, replace(B, rooted_in=("GD900",))])  # it yields to nobody
     looks(grave, [0], r=0.0)
     looks(grave, range(300, 600, 100), a=1.5, b=1.5)

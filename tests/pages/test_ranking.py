@@ -217,11 +217,20 @@ def test_a_setting_with_a_blank_can_be_pasted(tmp_path: Path) -> None:
     )
 
 
+def test_mirrored_runs_are_said_to_be_judged_too_hard(tmp_path: Path) -> None:
+    plain, mirrored = (
+        {"overrides": [f"data.flip={said}"], "config": {"data": {"flip": flip}, "train": {"steps": 800}}}
+        for said, flip in (("false", False), ("true", True))
+    )
+    both = compared(tmp_path, *seeds(plain, 0.1), *seeds(mirrored, 0.2))
+    assert "where left and right differ, data.flip=true ends farther off" in caveat(both)
+
+
 def test_short_runs_are_called_short(tmp_path: Path) -> None:
     short = compared(tmp_path / "short", *seeds(HINGE, 0.1), *seeds(BCE, 0.2))
     assert caveat(short) == (
         "None of the ranked runs has 800 steps, which good pictures take: longer ones (train.steps=800) "
-        "may rank otherwise."
+        "may rank otherwise, which more seeds of these do not tell."
     )
     long = [one | {"config": {"train": {"steps": 800}}} for one in (*seeds(HINGE, 0.1), *seeds(BCE, 0.2))]
     assert caveat(compared(tmp_path / "long", *long)) == ""
@@ -605,6 +614,9 @@ def test_two_sweeps_of_one_question_can_have_a_third(second: str, offered: bool,
         (tmp_path / name / "multirun.yaml").write_text(json.dumps({"hydra": kept}))
     told = write_comparison([str(tmp_path / "a"), str(tmp_path / "a-seed2-3")], out=tmp_path / "both.html")
     assert ("more seeds: gantrain -m" in told) == offered
+    alone = write_comparison([str(tmp_path / "a-seed2-3")])
+    assert (f"together: gantrain compare {tmp_path}/a {tmp_path}/a-seed2-3" in alone) == offered
+    assert ("more seeds: gantrain" not in alone) == offered
     if offered:
         assert "loss=bce,hinge seed=4,5 " in told
         assert told.count(f"{tmp_path}/a-seed4-5") == 2

@@ -134,7 +134,7 @@ GD303 = Rule(
     uses=("variety", "precision"),
     nulls=("border",),
     requires=(
-        at_least("border_flatness", "flatness_min", "the data's own border is flat"),
+        at_least("border_flatness", "flatness_min", "the data have too little contrast at their border"),
         VARIED,
         PRECISE,
     ),

@@ -118,6 +118,7 @@ GD401 = Rule(
     },
     test=overfits,
     yields_to=("GD202",),  # of kinds of pictures that it was never shown D knows nothing
+    rooted_in=("GD005e",),
     why="D recognises single pictures instead of what they have in common, since it has met each of them "
     "many times. It then punishes even perfect fakes, and G can only copy.",
     remedies=remedies("GD401"),

@@ -58,5 +58,5 @@ def _takes(id: str) -> str:
 
 def unknown(key: str, name: str, known: Iterable[str], reason: str, remedy: str = "") -> GantrainError:
     """The error for a name that does not exist, with the nearest one that does."""
-    known = sorted(known)
+    known = sorted(set(known))
     return GantrainError(key, reason, meant(name, known) + (remedy or f"there are: {', '.join(known)}"))

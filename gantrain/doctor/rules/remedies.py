@@ -191,7 +191,7 @@ MIRRORED = Advice(
     "data.flip=true",
     changes.mirrored,
     "Mirrored pictures are twice as many.",
-    "The fakes will be mirrored, too.",
+    "The fakes will be mirrored, too, and are measured against pictures that are not.",
     "Not for letters, digits or anything with a left and a right.",
 )
 STOPS_IN_TIME = Advice(

@@ -104,8 +104,8 @@ class Rule:
     why: two sentences. remedies: facts -> those that fit them, best first.
     exact: one hit is proof, at any step. yields_to: rules that are the cause where both are active, although
     they stand later in the order. silenced_by: rules whose error makes this one's numbers meaningless.
-    rooted_in: rules that find before training what this one finds later: where one of them does, this one
-    is nobody's symptom; where none does, no other rule yields to it.
+    rooted_in: rules that find before training what leads to this one: where one of them does, it is nobody's
+    symptom and yields to none; where none does, no other rule yields to it.
     """
 
     id: str

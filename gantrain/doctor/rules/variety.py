@@ -154,6 +154,10 @@ def modes_dropped(at: Examination, params: Params) -> Hit | None:
     return Hit("warning", message, evidence)
 
 
+UNMIRRORED = Requirement(
+    lambda at, params: not at.facts.get("data.flip"),
+    "mirrored fakes (data.flip=true) may be taken for another class",
+)
 GD202 = Rule(
     id="GD202",
     title="Part of the data is missing",
@@ -161,7 +165,7 @@ GD202 = Rule(
     tier="T3",
     needs=("density", "coverage", "class_share_min", "class_confidence"),
     nulls=("density", "coverage"),
-    requires=(VARIED, PRECISE),
+    requires=(VARIED, PRECISE, UNMIRRORED),
     thresholds={
         "coverage_min": Threshold(0.75, "coverage, over that of real pictures"),
         "density_min": Threshold(0.2, "density, over that of real pictures: bad fakes cover nothing either"),
