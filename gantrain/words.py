@@ -72,8 +72,8 @@ def as_an_option(flag: str, others: Sequence[str]) -> str:
     if not name or flag[:1] != "-":
         return ""
     after = (word for word in others if "=" not in word and word[:1] != "-")
-    known = sorted(known_keys(), key=len)
     short = name.replace("-", "_")
-    whole = [key for key in known if short in (key, key.rpartition(".")[2])]  # the shortest: model.width
-    option = typed(f"{next(iter(whole), name)}={value or next(after, 'VALUE')}")
+    whole = [key for key in sorted(known_keys()) if short in (key, key.rpartition(".")[2])]
+    key = min(whole, key=len, default=name)  # model.width, not model.generator.width
+    option = typed(f"{key}={value or next(after, 'VALUE')}")
     return f"options have no dashes: {option}; "

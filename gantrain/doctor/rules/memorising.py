@@ -30,9 +30,8 @@ LOOKED_AT = 64
 """Pictures of each kind by which D is judged: a look then costs about one training step."""
 MOST_TO_COPY = 4000
 """Training pictures among which a fake's nearest is looked for."""
-CHANCE_SPREADS = (
-    2  # standard deviations that the choice of the held-out pictures may explain: copies have 3 and more
-)
+CHANCE_SPREADS = 2
+"""Standard deviations that the choice of the held-out pictures may explain; copies of few have 3 and more."""
 
 
 def overfits(at: Examination, params: Params) -> Hit | None:
