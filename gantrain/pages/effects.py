@@ -1,17 +1,33 @@
-"""Main effects as they are drawn: places along one axis, in per cent. No torch here."""
+"""Main effects, and how they are drawn: places along one axis, in per cent. No torch here."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gantrain.pages.candidates import Spread
-from gantrain.pages.ranking import Effect
 from gantrain.pages.settings import shown
 
 MARGIN = 0.04  # of the axis, left free on either side
 MANY = 8  # options that are numbers: more of them are points over an axis of their own
+MATCHED = "of the runs alone that every option has a counterpart of"
+UNEVEN, CUT = "not every option met the same others", "not every run has trained all its steps"
+TURNED = "in another order with some of the rest, perhaps by chance"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One swept setting: option -> the metric over the runs that have it, whatever else they have."""
+
+    key: str
+    options: Mapping[str, Spread]
+    care: str = ""
+    """Why the means are to be read with care; "" where they can be held against each other."""
+
+    @property
+    def balanced(self) -> bool:
+        return not self.care
 
 
 @dataclass(frozen=True)

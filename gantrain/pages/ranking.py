@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -11,23 +11,10 @@ from statistics import fmean
 
 from gantrain.metrics.kinds import badness, better
 from gantrain.pages.candidates import Candidate, Spread, apart, differ
+from gantrain.pages.effects import CUT, MATCHED, TURNED, UNEVEN, Effect
 from gantrain.pages.phrases import LOST, UNLIKE, named, quoted, together, told, with_number
 from gantrain.pages.records import USUAL_METRIC, Record, Row
 from gantrain.pages.settings import Settings, differing, settings_of, shown
-
-
-@dataclass(frozen=True)
-class Effect:
-    """One swept setting: option -> the metric over all runs that have it, whatever else they have."""
-
-    key: str
-    options: Mapping[str, Spread]
-    care: str = ""
-    """Why the means are to be read with care; "" where they can be held against each other."""
-
-    @property
-    def balanced(self) -> bool:
-        return not self.care
 
 
 @dataclass(frozen=True)
@@ -102,7 +89,9 @@ class Comparison:
 
     @cached_property
     def effects(self) -> list[Effect]:
-        """Of every setting that differs and was measured with two options or more."""
+        """Of every setting that differs and was measured with two options or more; by matched runs, where not
+        every option met the same others, if that can be.
+        """
         found = []
         for key in self.keys:
             options = self._grouped((key,))
@@ -111,7 +100,11 @@ class Comparison:
                 others = [self._met(option.records, key) for option in options if option.spread]
                 met = [{other: len(values) for other, values in one.items()} for one in others]
                 uneven = any(one != met[0] for one in met)
-                reasons = ((UNEVEN, uneven), (CUT, not self.through), (TURNED, self._turns(key)))
+                matched = {
+                    one.settings[0][1]: one.spread for one in self._matched(key) if one.spread and uneven
+                }
+                spreads, how = matched or spreads, MATCHED if matched else UNEVEN
+                reasons = ((how, uneven), (CUT, not self.through), (TURNED, self._turns(key)))
                 found.append(Effect(key, spreads, "; ".join(reason for reason, holds in reasons if holds)))
         return found
 
@@ -334,10 +327,6 @@ class Comparison:
         )
         sentence = "; ".join(words)
         return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
-
-
-UNEVEN, CUT = "not every option met the same others", "not every run has trained all its steps"
-TURNED = "in another order with some of the rest, perhaps by chance"
 
 
 def compare(records: Sequence[Record], metric: str | None = None, planned: int | None = None) -> Comparison:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gantrain.pages.candidates import Spread
-from gantrain.pages.effects import Axis, drawn
-from gantrain.pages.ranking import Effect
+from gantrain.pages.effects import Axis, Effect, drawn
 
 
 def test_ends_and_middle_of_an_axis() -> None:

@@ -66,6 +66,23 @@ def test_the_terminal_shows_what_each_option_gave_on_average(tmp_path: Path) -> 
     ]
 
 
+def test_means_are_of_matched_runs_where_there_are_some(tmp_path: Path) -> None:
+    """A bad run that one option alone was tried with does not count against it."""
+    tried = ((BCE, "1", 0.3), (BCE, "2", 0.5), (HINGE, "1", 0.1), (HINGE, "2", 0.3), (HINGE, "9", 7.0))
+    runs = [
+        {
+            "overrides": [*one["overrides"], f"optim.lr_d={rate}"],
+            "choices": one["choices"],
+            "config": {"optim": {"lr_d": float(rate)}},
+            "fd": [fd],
+        }
+        for one, rate, fd in tried
+    ]
+    by_loss, _ = means(compare(sweep(tmp_path, *runs)))
+    alone = "of the runs alone that every option has a counterpart of"
+    assert by_loss == f"fd_rand by loss: hinge 0.2 ± 0.14, bce 0.4 ± 0.14 ({alone})"
+
+
 def test_means_over_runs_that_were_cut_short_say_so(tmp_path: Path) -> None:
     cut = {"fd": [0.3], "status": "interrupted"}
     young = compare(sweep(tmp_path, *({**one, "seed": n, **cut} for one in (BCE, HINGE) for n in (0, 1))))
