@@ -6,7 +6,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from gantrain import build, checkpoint, checks, files, runtime
@@ -120,13 +122,13 @@ def preflight(
     if device != AUTO:
         cfg.runtime.device = device
     facts = checks.check(cfg, Asked(tuple(overrides)).keys)
-    images = build.load_data(cfg)
-    facts |= checks.facts_of_data(build.DataFacts.of(images))
+    opened = Opened.by(cfg)
+    facts |= checks.facts_of_data(opened.data)
     refuse(facts)
     for warning in (said := warnings(facts)):
         aside(f"warning: {warning}")
     with tempfile.TemporaryDirectory() as nowhere:
-        doctor = attending(cfg, Path(nowhere), None, images)
+        doctor = opened.attended(cfg, Path(nowhere), None)
         doctor.begin()
         unkept = replace(doctor.report("planned"), run=None, warned=bool(said))  # pictures included
         steps = cfg.train.steps
@@ -135,27 +137,38 @@ def preflight(
         conclude(doctor, "\n".join([in_full(unkept), *outlook]), strict)
 
 
-def attending(cfg: DictConfig, run: Path, start: Path | None, images: ImageSet | None = None) -> Doctor:
-    """A doctor who says nothing by itself, at a run as its checkpoint `start` has it (None: untrained).
+class Opened(NamedTuple):
+    """A process made ready for a configuration, with its pictures."""
 
-    images: of a run that is only planned.
-    """
-    prepare_process(cfg)
-    device = runtime.choose_device(cfg.runtime.device)
-    cfg.runtime.compile = "none"  # looking records no steps, and may happen on another device
-    runtime.settle(cfg, device)
-    planned = images is not None
-    images = build.load_data(cfg) if images is None else images
-    data = build.DataFacts.of(images)
-    if not planned:
-        refuse_other_data(data, run)
-    state, game = build.assemble(cfg, images, device)
-    if start is not None:
-        checkpoint.restore(state, checkpoint.load(start), start)
-        state.diary = {}  # its numbers are judged again
-    config = recorded(cfg, data)
-    eyes = Eyes(state, game, images, build.make_reference(images, device), cfg.seed)
-    return Doctor(run, config, eyes, cfg.train.steps, silent=True)
+    device: torch.device
+    images: ImageSet
+    data: build.DataFacts
+
+    @classmethod
+    def by(cls, cfg: DictConfig) -> Opened:
+        prepare_process(cfg)
+        device = runtime.choose_device(cfg.runtime.device)
+        cfg.runtime.compile = "none"  # looking records no steps, and may happen on another device
+        runtime.settle(cfg, device)
+        images = build.load_data(cfg)
+        return cls(device, images, build.DataFacts.of(images))
+
+    def attended(self, cfg: DictConfig, run: Path, start: Path | None) -> Doctor:
+        """A doctor who says nothing by itself, at a run as its checkpoint has it (None: untrained)."""
+        state, game = build.assemble(cfg, self.images, self.device)
+        if start is not None:
+            checkpoint.restore(state, checkpoint.load(start), start)
+            state.diary = {}  # its numbers are judged again
+        config = recorded(cfg, self.data)
+        eyes = Eyes(state, game, self.images, build.make_reference(self.images, self.device), cfg.seed)
+        return Doctor(run, config, eyes, cfg.train.steps, silent=True)
+
+
+def attending(cfg: DictConfig, run: Path, start: Path | None) -> Doctor:
+    """The doctor of a run that is there; GantrainError if its pictures are others by now."""
+    opened = Opened.by(cfg)
+    refuse_other_data(opened.data, run)
+    return opened.attended(cfg, run, start)
 
 
 def conclude(doctor: Doctor, report: str, strict: bool) -> None:

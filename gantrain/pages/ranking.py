@@ -100,9 +100,8 @@ class Comparison:
                 others = [self._met(option.records, key) for option in options if option.spread]
                 met = [{other: len(values) for other, values in one.items()} for one in others]
                 uneven = any(one != met[0] for one in met)
-                matched = {
-                    one.settings[0][1]: one.spread for one in self._matched(key) if one.spread and uneven
-                }
+                alone = self._matched(key) if uneven else []
+                matched = {one.settings[0][1]: one.spread for one in alone if one.spread}
                 spreads, how = matched or spreads, MATCHED if matched else UNEVEN
                 reasons = ((how, uneven), (CUT, not self.through), (TURNED, self._turns(key)))
                 found.append(Effect(key, spreads, "; ".join(reason for reason, holds in reasons if holds)))

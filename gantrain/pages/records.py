@@ -258,15 +258,37 @@ def _by_value(part: str) -> tuple[bool, int, str]:
 
 
 def _grid(sweep: Path) -> tuple[list[str], list[str], list[str]] | None:
-    """Of a grid, as Hydra keeps it: its parameters, what was typed for the jobs, and what for Hydra."""
+    """Of a grid, as Hydra keeps it: its parameters, what was typed for the jobs, and what for Hydra. None:
+    nobody knows, or Hydra could not read it again.
+    """
     try:
         hydra = OmegaConf.load(sweep / "multirun.yaml").hydra
         if "BasicSweeper" not in hydra.sweeper._target_:
             return None
         given = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
-        return given, list(hydra.overrides.task), list(hydra.overrides.get("hydra") or ())
-    except (OSError, OmegaConfBaseException, YAMLError, AttributeError, TypeError, ValueError):
+        task = list(hydra.overrides.task)
+        values_typed([*given, *task])
+        return given, task, list(hydra.overrides.get("hydra") or ())
+    except (
+        OSError,
+        OmegaConfBaseException,
+        YAMLError,
+        HydraException,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ):
         return None
+
+
+def values_typed(words: Sequence[str]) -> dict[str, list[str]]:
+    """The values of each key: one, or those of a sweep."""
+    return {
+        one.get_key_element(): list(one.sweep_string_iterator())
+        if one.is_sweep_override()
+        else [one.get_value_string()]
+        for one in OverridesParser.create().parse_overrides(list(words))
+    }
 
 
 def values_swept(sweep: Path) -> dict[str, int] | None:
@@ -275,14 +297,7 @@ def values_swept(sweep: Path) -> dict[str, int] | None:
     if grid is None:
         return None
     given, task, _ = grid
-    try:
-        typed = OverridesParser.create().parse_overrides([*given, *task])
-    except HydraException:
-        return None
-    return {
-        one.get_key_element(): sum(1 for _ in one.sweep_string_iterator()) if one.is_sweep_override() else 1
-        for one in typed
-    }
+    return {key: len(values) for key, values in values_typed([*given, *task]).items()}
 
 
 def jobs_of(sweep: Path) -> int | None:
@@ -293,7 +308,7 @@ def jobs_of(sweep: Path) -> int | None:
 
 def typed_for(sweep: Path) -> tuple[str, ...]:
     """What was typed for a grid, but for its folder; () if nobody knows."""
-    _, task, own = (values_swept(sweep) is not None and _grid(sweep)) or ([], [], [])
+    _, task, own = _grid(sweep) or ([], [], [])
     return (*task, *(one for one in own if not within(key_of(one), ("hydra.sweep", "hydra.mode"))))
 
 

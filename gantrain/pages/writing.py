@@ -14,12 +14,12 @@ from gantrain import files
 from gantrain.compose import extended
 from gantrain.console import log, typed
 from gantrain.errors import GantrainError
-from gantrain.keys import command_line, key_of
+from gantrain.keys import command_line
 from gantrain.overrides import assigned
 from gantrain.pages.html import compare_page, report_page
 from gantrain.pages.phrases import quoted
 from gantrain.pages.ranking import Comparison, compare
-from gantrain.pages.records import Record, jobs_of, readable, records_of, typed_for
+from gantrain.pages.records import Record, jobs_of, readable, records_of, typed_for, values_typed
 from gantrain.pages.settings import as_written
 from gantrain.pages.tables import as_text
 
@@ -69,10 +69,10 @@ def more_seeds(comparison: Comparison, places: Sequence[Path]) -> list[str]:
 
     places: what is compared: a sweep, or several that have the same settings, such as one with more seeds.
     """
-    typed_words = [typed_for(place) for place in places] if comparison.in_doubt else []
-    if not typed_words or not all(typed_words) or not all(_is_part(w, typed_words[0]) for w in typed_words):
+    whole, *others = map(typed_for, places)
+    if not (comparison.in_doubt and whole and all(_is_part(words, whole) for words in others)):
         return []
-    first, words = places[0].resolve(), [_narrowed(word, comparison) for word in typed_words[0]]
+    first, words = places[0].resolve(), [_narrowed(word, comparison) for word in whole]
     seeds = comparison.unused_seeds
     further = files.relative(first.with_name(f"{first.name}-seed{seeds.replace(',', '-')}"))
     overrides = ["-m", *extended(words, [f"seed={seeds}"]), assigned("hydra.sweep.dir", further)]
@@ -84,25 +84,16 @@ def more_seeds(comparison: Comparison, places: Sequence[Path]) -> list[str]:
 def _begun_by(sweep: Path) -> Path | None:
     """The sweep of which this one has more seeds, by its name and by what was typed."""
     name = re.fullmatch(r"(.+)-seed\d+(-\d+)*", sweep.name)
-    first = sweep.with_name(name[1]) if name else sweep
-    words = typed_for(first) if name else ()
-    return first if words and _is_part(typed_for(sweep), words) else None
+    first = sweep.with_name(name[1]) if name else None
+    return first if first and _is_part(typed_for(sweep), typed_for(first)) else None
 
 
 def _is_part(words: Sequence[str], whole: Sequence[str]) -> bool:
     """Whether a sweep asks what the whole one asks, of other seeds, or of fewer of its values."""
-    part, all_of_it = _values(words), _values(whole)
-    return part.keys() == all_of_it.keys() and all(part[key] <= all_of_it[key] for key in part)
-
-
-def _values(words: Sequence[str]) -> dict[str, set[str]]:
-    parsed = OverridesParser.create().parse_overrides([word for word in words if key_of(word) != "seed"])
-    return {
-        one.get_key_element(): set(one.sweep_string_iterator())
-        if one.is_discrete_sweep()
-        else {one.get_value_string()}
-        for one in parsed
-    }
+    if not (words and whole):  # nobody knows
+        return False
+    part, all_of_it = (values_typed(some) | {"seed": []} for some in (words, whole))
+    return part.keys() == all_of_it.keys() and all(set(part[key]) <= set(all_of_it[key]) for key in part)
 
 
 def _narrowed(word: str, comparison: Comparison) -> str:
