@@ -138,8 +138,8 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
         or difflib.get_close_matches(key, known, 1, 0.8)
     )
     if not (close or parent):
-        leaves = {k.rpartition(".")[2]: k for k in sorted(known, key=len, reverse=True)}  # the shortest wins
-        close = [leaves[near] for near in difflib.get_close_matches(leaf, leaves, 1, 0.75)]
+        whole = by_leaf(known)
+        close = [whole[near] for near in difflib.get_close_matches(leaf, whole, 1, 0.75)]
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     hint = "it belongs to data=folder; " if key == ROOT else hint
     if parent:
@@ -151,6 +151,12 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
     else:
         remedy = hint.strip() or f"there are: {', '.join(sorted({k.split('.')[0] for k in known}))}"
     return GantrainError(key, "no such option", remedy)
+
+
+def by_leaf(known: Iterable[str]) -> dict[str, str]:
+    """Last part of a key -> the shortest that ends so: width is model.width, not model.generator.width."""
+    shortest_last = sorted(sorted(known), key=len, reverse=True)
+    return {key.rpartition(".")[2]: key for key in shortest_last}
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from gantrain.compose import known_keys
 from gantrain.config import LARGEST_SEED
 from gantrain.console import typed
 from gantrain.errors import GantrainError, meant
-from gantrain.keys import KNOWN_AS
+from gantrain.keys import KNOWN_AS, by_leaf
 
 
 def count(text: str) -> int:
@@ -72,8 +72,7 @@ def as_an_option(flag: str, others: Sequence[str]) -> str:
     if not name or flag[:1] != "-":
         return ""
     after = (word for word in others if "=" not in word and word[:1] != "-")
-    short = name.replace("-", "_")
-    whole = [key for key in sorted(known_keys()) if short in (key, key.rpartition(".")[2])]
-    key = min(whole, key=len, default=name)  # model.width, not model.generator.width
+    known, short = known_keys(), name.replace("-", "_")
+    key = short if short in known else by_leaf(known).get(short, name)
     option = typed(f"{key}={value or next(after, 'VALUE')}")
     return f"options have no dashes: {option}; "

@@ -102,15 +102,16 @@ def _measured(rule: Rule) -> list[str]:
     lines += [f'- Not checked where "{requirement.reason}"' for requirement in rule.requires]
     tier = rule.tier if rule.needs else "preflight"  # what needs no signal is known from the start
     once = "One hit is proof, at any step." if rule.exact else JUDGED[tier]
-    before = {id: "".join(f", and {root} before training" for root in BY_ID[id].rooted_in) for id in BY_ID}
-    yields = [
-        f"If {id} is found{before[id]}, and is more than a remark, that is the cause."
-        for id in rule.yields_to
-    ]
+    yields = [_gives_way(id) for id in rule.yields_to]
     roots = " or ".join(rule.rooted_in)
     rooted = [f"Where {roots} was found before training it is nobody's symptom."] if roots else []
     silent = [f"Left alone while {' or '.join(rule.silenced_by)} is an error."] if rule.silenced_by else []
     return [*lines, f"- {' '.join([once, *yields, *rooted, *silent])}"]
+
+
+def _gives_way(id: str) -> str:
+    before = "".join(f", and {root} before training" for root in BY_ID[id].rooted_in)
+    return f"If {id} is found{before}, and is more than a remark, that is the cause."
 
 
 def write(folder: Path) -> None:
