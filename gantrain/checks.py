@@ -67,6 +67,7 @@ def check(cfg: DictConfig, chosen: Collection[str] = ()) -> dict[str, Any]:
         for name in ("data", "latent", "penalty", "loss", "schedule", "augment")
     }
     given = given_facts(cfg)  # only now that latent.dim is known to be a number
+    check_shared(cfg.model)
     targets |= {name: check_component(cfg.model, name, given, "model.") for name in NETWORKS}
     check_optimiser(cfg)
     if cfg.model.get("init", "default") not in INIT:
@@ -86,6 +87,16 @@ def check_component(
     node = OmegaConf.to_container(parent[name])
     assert isinstance(node, dict)
     return signatures.check(node, prefix + name, given)  # type: ignore[arg-type]
+
+
+def check_shared(model: DictConfig) -> None:
+    """What a network takes over from the model: an error names model.width, as typed, and not the copy."""
+    for name in NETWORKS:
+        target = signatures.locate(model[name].get("_target_"), f"model.{name}")
+        shared = {
+            key: value for key, value in model.items() if key in model[name] and value == model[name][key]
+        }
+        signatures.check_types(shared, "model", target)  # type: ignore[arg-type]
 
 
 def check_optimiser(cfg: DictConfig) -> None:

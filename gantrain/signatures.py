@@ -89,13 +89,18 @@ def check(
             raise GantrainError(f"{key}.{name}", "has no value", f"{key}.{name}=...")
     for name, hint in extra.items():
         check_type(node.get(name), hint, f"{key}.{name}")
+    check_types(node, key, target)
+    return target
+
+
+def check_types(node: Mapping[str, Any], key: str, target: Callable[..., Any]) -> None:
+    """Holds values against the parameters of the same names; a default may be of any type."""
     hints = _hints(target)
     for name, value in node.items():
         if isinstance(value, Mapping) and "_target_" in value:
             check(value, f"{key}.{name}")
         elif name in hints and value != parameters(target)[name].default:
             check_type(value, hints[name], f"{key}.{name}")
-    return target
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:

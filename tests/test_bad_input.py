@@ -106,7 +106,7 @@ TRAINING = {
     "seed=abc": r"seed: must be a whole number",
     "seed=99999999999999999999999": r"seed: is too large.*seed=0",
     "runtime.deterministic=maybe": r"runtime.deterministic: .*maybe",
-    "model.width=abc": r"width: must be a whole number, got 'abc'",
+    "model.width=abc": r"error: model.width: must be a whole number, got 'abc'",
     "model.generator.stem=perhaps": r"model.generator.stem: must be true or false",
     "latent.dim=abc": r"latent.dim: must be a whole number",
     "data.image_size=abc": r"data.image_size: must be a whole number",

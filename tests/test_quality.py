@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from small import Command
 
 from gantrain import checkpoint, files
 from gantrain.errors import GantrainError
-from gantrain.metrics.kinds import badness, check_metric
+from gantrain.metrics.kinds import badness, check_metric, levelled
 from gantrain.quality import is_worse
 
 SMALL = (
@@ -46,6 +47,15 @@ def test_what_is_better() -> None:
     assert badness("coverage_rand", 0.9) < badness("coverage_rand", 0.5)
     assert badness("density_rand", 1.1) < badness("density_rand", 2.0)
     assert badness("vendi_rand", 0.9) < badness("vendi_rand", 0.5)
+
+
+def test_of_a_distance_seeds_scatter_a_share() -> None:
+    """Twice as far is as much worse from 0.1 as from 1; shares, and what can lie below 0, stay the same."""
+    steps = [levelled("fd_rand", 2 * value) - levelled("fd_rand", value) for value in (0.1, 1.0)]
+    assert steps == [pytest.approx(math.log(2))] * 2
+    assert math.isfinite(levelled("swd_rand", 0.0))
+    for name in ("kd_rand", "recall_rand", "vendi_rand"):
+        assert levelled(name, 0.3) == badness(name, 0.3)
 
 
 def test_rows_summary_and_the_best_checkpoint(gantrain: Command) -> None:

@@ -28,6 +28,10 @@ from gantrain.saved import move_pictures, pictures_of, refuse_other_data, saved_
 BLOCK = 256
 FEW = 200  # pictures: with fewer a perfect score is easily had
 NO_STEP = 0  # of pictures that no step of the run has drawn: a resume then keeps their row
+MIRRORED = (
+    "  the real pictures are not mirrored, as data.flip=true makes half of these:",
+    "  distances come out larger, and mirrored samples may be taken for another class",
+)
 
 
 def evaluate(
@@ -82,9 +86,9 @@ def evaluate(
         "metrics": {name: measured.plain() for name, measured in found.items()},
         "classes": [share._asdict() | {"dropped": share.dropped} for share in classes],
     }
-    lines = [*report(found, classes), "", *in_short(found, classes, cfg.metrics.best, count)]
-    if cfg.data.get("flip") and images is None:
-        lines.append("  the real pictures are not mirrored, as data.flip=true makes half of these")
+    mirrored = bool(cfg.data.get("flip")) and images is None
+    short = in_short(found, [] if mirrored else classes, cfg.metrics.best, count)
+    lines = [*report(found, classes), "", *short, *(MIRRORED if mirrored else ())]
     print(dumps({"run": str(run)} | row, indent=2) if json else "\n".join(lines))
     files.append_row(run / files.EVALUATIONS, row)
 

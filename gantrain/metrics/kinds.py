@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from gantrain.errors import GantrainError, meant
 
 LOWER_IS_BETTER = ("fd", "kd", "swd")
@@ -16,6 +18,7 @@ MEANINGS = {
     "vendi": "variety over that of the real pictures",
 }
 KINDS = tuple(MEANINGS)
+ABOVE_ZERO = ("fd", "swd")  # an unbiased kernel distance can lie below it
 NEAREST_ONE = ("density", "vendi")
 IN_TRAINING = ("pca64", "rand")  # spaces that are looked at while training: they need no classifier
 
@@ -37,6 +40,14 @@ def badness(name: str, value: float) -> float:
     if kind in LOWER_IS_BETTER:
         return value
     return abs(1 - value) if kind in NEAREST_ONE else 1 - value
+
+
+def levelled(name: str, value: float) -> float:
+    """Badness on the scale on which seeds scatter a bad choice about as widely as a good one. That is the
+    logarithm of a distance: over seeds it varies by a share of itself, be it 0.1 or 4 (docs/log.md).
+    """
+    bad = badness(name, value)
+    return math.log(max(bad, 1e-9)) if name.partition("_")[0] in ABOVE_ZERO else bad
 
 
 def meaning(name: str) -> str:

@@ -39,13 +39,15 @@ class Candidate:
     """One choice of settings, and its runs.
 
     records: best first. spread: of the metric; None: none was measured alike.
-    badness: of the same looks: by this it is ranked, lower is better.
+    badness: of the same looks: by this it is ranked, lower is better. levelled: of the same looks, for
+    questions about chance (metrics.kinds).
     """
 
     settings: Settings
     records: tuple[Record, ...]
     spread: Spread | None
     badness: Spread | None
+    levelled: Spread | None
 
     @property
     def name(self) -> str:
@@ -88,16 +90,18 @@ def apart(a: Candidate, b: Candidate) -> bool:
     at 5 % with the pooled variance. Where neither has a second run, nothing is known of chance: False. A
     hint only: the best of many is lucky more often than that.
     """
-    assert a.badness is not None
-    assert b.badness is not None
-    ours, theirs = a.badness.values, b.badness.values
+    assert a.levelled is not None
+    assert b.levelled is not None
+    ours, theirs = a.levelled.values, b.levelled.values
     freedom = len(ours) + len(theirs) - 2
     if not freedom:
         return False
-    squares = sum((value - spread.mean) ** 2 for spread in (a.badness, b.badness) for value in spread.values)
+    squares = sum(
+        (value - spread.mean) ** 2 for spread in (a.levelled, b.levelled) for value in spread.values
+    )
     error = (squares / freedom * (1 / len(ours) + 1 / len(theirs))) ** 0.5
     quantile = QUANTILES[min(freedom, len(QUANTILES)) - 1]
-    return bool(b.diverged) > bool(a.diverged) or b.badness.mean - a.badness.mean > quantile * error
+    return bool(b.diverged) > bool(a.diverged) or b.levelled.mean - a.levelled.mean > quantile * error
 
 
 def differ(differences: Sequence[float]) -> bool:

@@ -9,7 +9,7 @@ from functools import cached_property
 from math import inf
 from statistics import fmean
 
-from gantrain.metrics.kinds import badness, better
+from gantrain.metrics.kinds import badness, better, levelled
 from gantrain.pages.candidates import Candidate, Spread, apart, differ
 from gantrain.pages.effects import CUT, MATCHED, TURNED, UNEVEN, Effect
 from gantrain.pages.phrases import LOST, UNLIKE, named, quoted, together, told, with_number
@@ -143,14 +143,15 @@ class Comparison:
         matched = Comparison(tuple(kept), self.metric)
         return matched._grouped((key,)) if matched.through else []
 
-    def _spreads(self, runs: Iterable[Record]) -> tuple[Spread | None, Spread | None]:
-        """Of the metric and of its badness. A repeat of the same seed with the same settings tells nothing of
-        chance: they count as one run.
+    def _spreads(self, runs: Iterable[Record]) -> tuple[Spread | None, Spread | None, Spread | None]:
+        """Of the metric, its badness and that levelled. A repeat of the same seed with the same settings
+        tells nothing of chance: they count as one run.
         """
         values = tuple(map(fmean, self._met(runs).values()))
         if not values:
-            return None, None
-        return Spread(values), Spread(tuple(badness(self.metric, value) for value in values))
+            return None, None, None
+        bad, even = (tuple(how(self.metric, value) for value in values) for how in (badness, levelled))
+        return Spread(values), Spread(bad), Spread(even)
 
     @property
     def winner(self) -> Record | None:

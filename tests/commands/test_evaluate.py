@@ -91,6 +91,18 @@ def test_brackets_say_of_how_many_where_they_differ() -> None:
     assert "vendi_rand 0.7000 (0.9500 of 512): " in variety
 
 
+def test_mirrored_samples_are_not_said_to_lack_classes(gantrain: Command) -> None:
+    """The classifier has seen no mirrored picture; given pictures are held against what they are alike."""
+    train(gantrain, "data.flip=true")
+    write_digits(Path("half"), 300, classes=5)
+    own = gantrain("evaluate", "run", "-n", "100").out
+    assert "the real pictures are not mirrored, as data.flip=true makes half of these" in own
+    assert "classes that are missing" not in own
+    given = gantrain("evaluate", "run", "--images", "half", "--split", "train").out
+    assert "classes that are missing" in given
+    assert "not mirrored" not in given
+
+
 def test_classes_that_are_missing_are_marked(gantrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "TRAINED_STEPS", 200)
     train(gantrain)

@@ -315,11 +315,19 @@ def test_best_means_better_than_every_other(tmp_path: Path) -> None:
     assert "`loss=wgan` is last, " in told
 
 
+def test_of_distances_chance_is_a_share(tmp_path: Path) -> None:
+    """Seeds scatter a bad choice wider than a good one, which is no reason to doubt the good one."""
+    ours, theirs = (0.09, 0.12), (0.3, 0.45)
+    assert ttest_ind(ours, theirs).pvalue > 0.05 > ttest_ind(np.log(ours), np.log(theirs)).pvalue
+    told = compared(tmp_path / "distance", *seeds(HINGE, *ours), *seeds(BCE, *theirs)).verdict
+    assert "`loss=hinge` seems best" in told
+
+
 @pytest.mark.filterwarnings("ignore:Precision loss")  # of equal values
 @pytest.mark.parametrize("ours", [(0.1, 0.2), (0.1, 0.11, 0.13), (0.2, 0.2)])
 @pytest.mark.parametrize("theirs", [(0.22, 0.3), (0.2, 0.21, 0.3, 0.22), (0.2, 0.2), (0.4,)])
 def test_apart_is_the_t_test(ours: tuple[float, ...], theirs: tuple[float, ...]) -> None:
-    a, b = (Candidate((), (), Spread(values), Spread(values)) for values in (ours, theirs))
+    a, b = (Candidate((), (), *[Spread(values)] * 3) for values in (ours, theirs))
     with np.errstate(invalid="ignore"):
         expected = ttest_ind(ours, theirs).pvalue < 0.05
     assert apart(a, b) == expected
