@@ -151,8 +151,10 @@ def _dispatch(argv: Sequence[str]) -> None:
     elif first and first[0].isalpha() and "=" not in first:
         if "." in first and first in known_keys():
             raise GantrainError(first, "has no value", f"{first}=VALUE; gantrain --cfg job lists all keys")
-        words = (*COMMANDS, "--help", "--version")
+        words, after = (*COMMANDS, "--help", "--version"), argv[1:]
         hint = f"{options_of(first)}; " if first in GROUPS else meant(first, words, "gantrain ", 0.5)
+        if after and after[0] in COMMANDS:
+            hint = f"the command comes first: {typed('gantrain', after[0], first, *after[1:])}; "
         remedy = f"{hint}commands: {', '.join(COMMANDS)}; training needs no word: gantrain [key=value]"
         raise GantrainError(first, "no such command", remedy)
     else:

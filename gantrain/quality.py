@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from gantrain.train.randomness import unnoticed
 from gantrain.train.state import TrainingState
 
 DIARY = "quality"  # its page in the state's diary
-MARGIN = 0.05  # by so much worse than the best before a run is past it: less is noise
+MARGIN = 0.05  # by so much worse than around its best before a run is past it: less is noise
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,14 @@ def page_of(state: TrainingState, metric: str) -> dict[str, Any] | None:
         return None
     if page["best"].get("metric", metric) != metric:  # older checkpoints do not name it
         return None
-    return {"worse": False, **page, "best": {"metric": metric, **page["best"]}}
+    around = [page["best"]["value"]]  # older checkpoints know of no other look
+    return {
+        "worse": False,
+        "around": around,
+        "recent": [],
+        **page,
+        "best": {"metric": metric, **page["best"]},
+    }
 
 
 def best_step(state: TrainingState) -> int | None:
@@ -88,10 +96,12 @@ def checkpoint_of(best: Mapping[str, Any]) -> str:
     return f"{files.CHECKPOINTS}/{best['step']:08d}.pt"
 
 
-def is_worse(metric: str, value: float, best: float) -> bool:
-    """Whether a value is worse than the best one by more than noise."""
-    least = badness(metric, best)
-    return badness(metric, value) > least + MARGIN * abs(least)  # a kernel distance can lie below 0
+def is_worse(metric: str, recent: Sequence[float], around: Sequence[float]) -> bool:
+    """Whether recent looks are worse than those around the best one by more than noise: their medians, since
+    the best of many looks is a lucky one as well (docs/log.md).
+    """
+    now, then = (median(badness(metric, value) for value in values) for values in (recent, around))
+    return now > then + MARGIN * abs(then)  # a kernel distance can lie below 0
 
 
 class Quality:
@@ -108,9 +118,11 @@ class Quality:
         self.spaces = dict.fromkeys((*IN_TRAINING, self.name.partition("_")[2]))
         self.stop_when_worse: bool = config["train"]["stop_when_worse"]
         self.past_best = was_past_best(state, settings)
-        page = page_of(state, self.name) or {"best": None, "since": 0}
+        page = page_of(state, self.name) or {"best": None, "since": 0, "around": [], "recent": []}
         self.best: dict[str, Any] | None = page["best"]
         self.since: int = page["since"]  # looks without a new best
+        self.around: list[float] = page["around"]  # the best look, and those beside it
+        self.recent: list[float] = page["recent"]  # the last `patience` looks
         if self.best is not None and not self.checkpoint.is_file():  # a later best had taken its place
             self.best, self.since, self.past_best = None, 0, False
         checkpoints.best = self.best and self.best["step"]
@@ -131,26 +143,32 @@ class Quality:
         usual = "" if now.null_mean is None else f" (real pictures: {now.null_mean:.3g})"
         log.info("step %d of %d: %s %.3g%s", state.step, self.total, self.name, now.value, usual)
         worse = math.isfinite(now.value) and self._compare(state, now)
-        state.diary[DIARY] = {"best": self.best, "since": self.since, "worse": worse}
+        looks = {"around": self.around, "recent": self.recent}
+        state.diary[DIARY] = {"best": self.best, "since": self.since, "worse": worse, **looks}
 
     def _compare(self, state: TrainingState, now: Measurement) -> bool:
-        """Whether this look is worse than the best one, beyond noise."""
+        """Whether the last looks are worse than those around the best one, beyond noise."""
         value = badness(self.name, now.value)
         if self.best is not None and differing(Stamp(**self.best["stamp"]), now.stamp):
             self.best = None  # metrics.count was changed, say: what was best then says nothing now
+        self.recent = [*(self.recent if self.best else ()), now.value][-self.patience :]
+        beside = self.patience // 2  # looks on either side of the best one
         if self.best is None or value < badness(self.name, self.best["value"]):
             stamp = asdict(now.stamp)
             self.best = {"metric": self.name, "step": state.step, "value": now.value, "stamp": stamp}
-            self.since, self.past_best = 0, False
+            self.around, self.since, self.past_best = self.recent[-beside - 1 :], 0, False
             self.checkpoints.best = state.step
             return False
         self.since += 1
-        worse = is_worse(self.name, now.value, self.best["value"])
+        if self.since <= beside:
+            self.around = [*self.around, now.value]
+        worse = is_worse(self.name, self.recent, self.around)
         past, self.past_best = self.past_best, worse and self.since >= self.patience
         if self.past_best and not past:
             log.warning(
-                "past its best since step %d: %s was %.3g then and is %.3g now; use %s",
-                self.best["step"], self.name, self.best["value"], now.value, files.from_here(self.checkpoint),
+                "past its best since step %d: %s was %.3g then, the last %d looks' median is %.3g; use %s",
+                self.best["step"], self.name, self.best["value"], len(self.recent), median(self.recent),
+                files.from_here(self.checkpoint),
             )  # fmt: skip
         return worse
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 import sys
 import types
 import typing
@@ -128,7 +129,9 @@ def check_type(value: object, hint: Any, key: str) -> None:
     try:
         schema.value = value
     except OmegaConfBaseException as error:
-        raise GantrainError(key, f"must be {_word(hint)}, got '{value}'", "") from error
+        digits = re.match(r"\d+(?=[a-z ])", str(value))  # 32px
+        remedy = f"without the unit: {key}={digits.group()}" if digits else ""
+        raise GantrainError(key, f"must be {_word(hint)}, got '{value}'", remedy) from error
 
 
 def _choices(hint: Any) -> tuple[Any, ...]:

@@ -56,12 +56,18 @@ class Parser(argparse.ArgumentParser):
         for pattern, words in PLAIN:
             message = re.sub(pattern, words, message)
         flag, *others = message.partition("unrecognized arguments: ")[2].split(" ")
-        hint = meant(flag.partition("=")[0], self._option_string_actions, likeness=0.8)
+        hint = self._dashed(flag) or meant(flag.partition("=")[0], self._option_string_actions, likeness=0.8)
         if not hint and any(action.metavar == "key=value" for action in self._actions):
             hint = as_an_option(flag, others)
         if message == "RUN is missing":
             hint = f"{self.prog} latest takes the newest; "
         raise GantrainError(self.prog, message, f"{hint}{self.prog} --help lists what it takes")
+
+    def _dashed(self, word: str) -> str:
+        """n=64 is meant as -n 64."""
+        name, assigned, value = word.partition("=")
+        known = [flag for flag in (f"-{name}", f"--{name}") if flag in self._option_string_actions]
+        return f"with dashes: {typed(known[0], value)}; " if known and assigned else ""
 
 
 def as_an_option(flag: str, others: Sequence[str]) -> str:

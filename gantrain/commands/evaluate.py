@@ -87,7 +87,8 @@ def evaluate(
         "classes": [share._asdict() | {"dropped": share.dropped} for share in classes],
     }
     mirrored = bool(cfg.data.get("flip")) and images is None
-    short = in_short(found, [] if mirrored else classes, cfg.metrics.best, count)
+    asked = cfg.condition.kind == "class" and images is None
+    short = in_short(found, [] if mirrored else classes, cfg.metrics.best, count, asked)
     lines = [*report(found, classes), "", *short, *(MIRRORED if mirrored else ())]
     print(dumps({"run": str(run)} | row, indent=2) if json else "\n".join(lines))
     files.append_row(run / files.EVALUATIONS, row)
@@ -169,9 +170,16 @@ def report(found: Mapping[str, Measurement], classes: Sequence[ClassShare]) -> l
 
 
 def in_short(
-    found: Mapping[str, Measurement], classes: Sequence[ClassShare], best: str, count: int
+    found: Mapping[str, Measurement],
+    classes: Sequence[ClassShare],
+    best: str,
+    count: int,
+    asked: bool = False,
 ) -> Iterator[str]:
-    """What most people want to know: the metric by which the run's checkpoints are kept, first."""
+    """What most people want to know: the metric by which the run's checkpoints are kept, first.
+
+    asked: every class was asked for, as often as it is real.
+    """
     shown = {name: found[name] for name in dict.fromkeys((best, *SHOWN_METRICS)) if name in found}
     halves = {measured.null_n[1] for measured in shown.values() if measured.null_n}
     least, each = min(halves, default=None), len(halves) > 1
@@ -184,7 +192,10 @@ def in_short(
         real = "" if measured.null_mean is None else f" ({_number(measured.null_mean)}{of})"
         yield f"  {name} {_number(measured.value)}{real}: {meaning(name)}, {better(name)} is better"
     if dropped := [share.name for share in classes if share.dropped]:
-        yield f"  classes that are missing, or nearly: {', '.join(dropped)}"
+        what = (
+            "classes whose samples are taken for another" if asked else "classes that are missing, or nearly"
+        )
+        yield f"  {what}: {', '.join(dropped)}"
 
 
 def _table(found: Mapping[str, Measurement]) -> Iterator[str]:

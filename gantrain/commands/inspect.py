@@ -11,6 +11,7 @@ from gantrain import build, checks, files, pictures
 from gantrain.compose import beside, composed
 from gantrain.config import check_skeleton, refuse
 from gantrain.data.store import ImageSet
+from gantrain.doctor.rules.changes import FEW_OF_A_CLASS
 from gantrain.errors import GantrainError
 from gantrain.keys import command_line
 
@@ -59,4 +60,6 @@ def outlook(cfg: DictConfig, images: ImageSet, command: str) -> str:
         return f"next: {command} {error.remedy}\n  {error.reason}"
     by_class = images.num_classes > 1 and cfg.condition.kind == "none" and "condition=" not in command
     more = "\n  with condition=class beside it one can say which class to draw" if by_class else ""
+    if more and images.count < FEW_OF_A_CLASS * images.num_classes:
+        more += "; with so few pictures of each they may vary less"
     return f"next: {command}{more}"

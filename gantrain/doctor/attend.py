@@ -18,9 +18,10 @@ from gantrain.doctor.exhibits import Material, exhibit
 from gantrain.doctor.eyes import Eyes
 from gantrain.doctor.finding import Finding
 from gantrain.doctor.governor import TIERS, Governor
+from gantrain.doctor.memory import FD_LASTS, Memory
 from gantrain.doctor.report import Diagnosis, console_line, markdown
 from gantrain.doctor.rules.rule import Examination, Facts, Null
-from gantrain.doctor.watch import FD_LASTS, WARM_UP_STEPS, Memory, Watch
+from gantrain.doctor.watch import WARM_UP_STEPS, Watch
 from gantrain.errors import NonFiniteError
 from gantrain.keys import flatten
 from gantrain.train.state import TrainingState

@@ -53,7 +53,7 @@ class Candidate:
     def name(self) -> str:
         """As typed; where so much differs that nobody would read it, by its best run."""
         if len(self.settings) > NAMED:
-            more = f" and {len(self.records) - 1} alike" if len(self.records) > 1 else ""
+            more = f" ({len(self.records)} runs)" if len(self.records) > 1 else ""
             return f"{self.records[0].name}{more}"
         return typed_as(self.settings) or "these settings"
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from gantrain.metrics.kinds import ABOVE_ZERO
 from gantrain.pages.records import SHOWN_METRICS, Record
 
 POINTS = 240  # of a curve, at most: more than a screen shows
 DIGITS = 4  # significant ones
+WIDE = 20.0  # largest over smallest value of a distance from which its axis counts orders of magnitude
 
 Line = tuple[list[int], list[float]]
 """Steps, and the value at each."""
@@ -51,13 +53,16 @@ def topics(metric: str) -> tuple[Topic, ...]:
 
 @dataclass(frozen=True)
 class Chart:
-    """lines: name of a run -> its own steps and values; the page joins them."""
+    """lines: name of a run -> its own steps and values; the page joins them. log: how the values are drawn:
+    what a distance does at its end cannot be seen beside where it began.
+    """
 
     title: str
     lines: dict[str, Line]
+    log: bool
 
     def plain(self) -> dict[str, Any]:
-        return {"title": self.title, "lines": self.lines}
+        return {"title": f"{self.title}{' (log)' if self.log else ''}", "lines": self.lines, "log": self.log}
 
 
 def charts_of(records: Sequence[Record], metric: str) -> list[Chart]:
@@ -67,8 +72,14 @@ def charts_of(records: Sequence[Record], metric: str) -> list[Chart]:
         curves = {record.name: thinned(points(record, topic)) for record in records}
         if any(len(curve) > 1 for curve in curves.values()):
             lines = {name: ([s for s, _ in curve], [v for _, v in curve]) for name, curve in curves.items()}
-            found.append(Chart(topic.title, lines))
+            found.append(Chart(topic.title, lines, _is_wide(topic, lines)))
     return found
+
+
+def _is_wide(topic: Topic, lines: Mapping[str, Line]) -> bool:
+    """Of a distance whether it spans orders of magnitude."""
+    values = [value for _, found in lines.values() for value in found]
+    return topic.key.partition("_")[0] in ABOVE_ZERO and 0 < WIDE * min(values) < max(values)
 
 
 def points(record: Record, topic: Topic) -> list[tuple[int, float]]:

@@ -13,7 +13,7 @@ from gantrain import files, pictures
 from gantrain.commands.evaluate import in_short
 from gantrain.data import sources
 from gantrain.metrics import features
-from gantrain.metrics.evaluation import Measurement
+from gantrain.metrics.evaluation import ClassShare, Measurement
 from gantrain.metrics.stamps import Stamp, differing
 
 KINDS = ("fd", "kd", "precision", "recall", "density", "coverage", "vendi", "swd")
@@ -101,6 +101,16 @@ def test_mirrored_samples_are_not_said_to_lack_classes(gantrain: Command) -> Non
     given = gantrain("evaluate", "run", "--images", "half", "--split", "train").out
     assert "classes that are missing" in given
     assert "not mirrored" not in given
+
+
+def test_a_class_that_was_asked_for_is_not_called_missing() -> None:
+    """Its samples are there; the classifier takes them for another."""
+    share = ClassShare("shoes", real=0.5, fake=0.0, counted=500)
+    assert share.dropped
+    *_, own = in_short({}, [share], "fd_rand", 1000, asked=True)
+    *_, other = in_short({}, [share], "fd_rand", 1000)
+    assert own.strip() == "classes whose samples are taken for another: shoes"
+    assert other.strip() == "classes that are missing, or nearly: shoes"
 
 
 def test_classes_that_are_missing_are_marked(gantrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -526,6 +526,14 @@ BROKEN = (
         {"upsample.mode": "transpose"},
     ),
     Broken(
+        "GD301",  # dots that anybody sees, in pictures as soft as that; 90 times as strong before training
+        {"lattice_2": 1.2, "lattice_4": 1.2, "phase_energy": 0.06, "detail": -0.87, "lattice_before": 1.96},
+        "warning",
+        "a pattern of period 2 stands out 7.1 times as much as in real pictures "
+        "(log10 1.20, real 0.35 ± 0.02)",
+        {"upsample.mode": "pixelshuffle"},
+    ),
+    Broken(
         "GD302a",
         {"untrained_phase_difference": 0.46},
         "info",
@@ -755,6 +763,8 @@ TWINS = (
     ("GD203", {"fd_latest": 0.34}, {}),  # the worst healthy one
     ("GD301", {"lattice_2": 0.73, "lattice_4": 0.78}, {"upsample.mode": "bilinear"}),  # the worst healthy one
     ("GD301", {"lattice_2": 0.35, "phase_energy": 0.09}, {}),  # a nearest one, still young
+    ("GD301", {"lattice_2": 1.2, "phase_energy": 0.06, "detail": -0.87, "lattice_before": 0.5}, {}),
+    ("GD301", {"lattice_2": 1.1, "phase_energy": 0.06, "lattice_before": 1.96}, {}),  # training has hidden it
     ("GD301", {"lattice_2": 1.4, "phase_energy": 0.06, "detail": -2.06}, {}),  # SN-hinge, far too smooth
     ("GD301", {"lattice_4": 1.42, "phase_energy": 0.01}, {}),  # pooled digits, whose own pictures are blocky
     ("GD301", {"lattice_4": 0.49, "phase_energy": 0.07}, {}),  # SN-hinge on Fashion-MNIST

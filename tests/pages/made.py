@@ -83,3 +83,10 @@ def make_run(
 
 def sweep(root: Path, *runs: Mapping[str, Any]) -> list[Record]:
     return [Record(make_run(root / str(number), **run), str(number)) for number, run in enumerate(runs)]
+
+
+def keep_multirun(place: Path, task: Sequence[str], hydra: Sequence[str] = (), params: object = None) -> None:
+    """What Hydra keeps of a grid: the words that were typed, and what a ready-made sweep has."""
+    sweeper = {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper", "params": params}
+    kept = {"sweeper": sweeper, "overrides": {"task": list(task), "hydra": list(hydra)}}
+    (place / "multirun.yaml").write_text(json.dumps({"hydra": kept}))

@@ -36,3 +36,12 @@ def test_charts_are_those_there_are_numbers_for(tmp_path: Path) -> None:
     assert titles[0] == "fd_rand"
     assert "Loss of D" in titles
     assert not any("slope" in title for title in titles), "no signals were recorded"
+
+
+def test_a_distance_over_orders_of_magnitude_has_a_logarithmic_axis(tmp_path: Path) -> None:
+    """Beside its beginning its end would be a straight line; losses may be below zero, and stay linear."""
+    wide = charts_of(sweep(tmp_path / "wide", {"fd": [30.0, 0.9, 0.1]}), "fd_rand")
+    assert [chart.title for chart in wide if chart.log] == ["fd_rand"]
+    assert wide[0].plain()["title"] == "fd_rand (log)"
+    narrow = charts_of(sweep(tmp_path / "narrow", {"fd": [0.9, 0.1]}), "fd_rand")
+    assert not any(chart.log for chart in narrow)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from made import CHECKERBOARD, STAMP, make_run, sweep
+from made import CHECKERBOARD, STAMP, keep_multirun, make_run, sweep
 from markupsafe import escape
 from scipy.stats import ttest_ind
 
@@ -491,19 +491,17 @@ def test_failed_and_unfinished_runs_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "params", "jobs"),
     [
-        (["loss=hinge,bce", "seed=0,1,2", "train.steps=20"], "null", 6),
-        (["seed=range(0,4)"], "{loss: 'hinge,bce', seed: '0,1'}", 8),
-        (["seed=7", "data.root=/photos"], "{seed: '0,1'}", 1),
+        (["loss=hinge,bce", "seed=0,1,2", "train.steps=20"], None, 6),
+        (["seed=range(0,4)"], {"loss": "hinge,bce", "seed": "0,1"}, 8),
+        (["seed=7", "data.root=/photos"], {"seed": "0,1"}, 1),
     ],
 )
 def test_jobs_that_have_not_begun_are_counted(
-    typed: list[str], params: str, jobs: int, tmp_path: Path
+    typed: list[str], params: dict[str, str] | None, jobs: int, tmp_path: Path
 ) -> None:
     """What is typed wins over what a ready-made sweep has."""
     make_run(tmp_path / "0", HINGE["overrides"])
-    sweeper = f"{{_target_: hydra._internal.core_plugins.basic_sweeper.BasicSweeper, params: {params}}}"
-    hydra = f"hydra:\n  sweeper: {sweeper}\n  overrides: {{task: {json.dumps(typed)}}}\n"
-    (tmp_path / "multirun.yaml").write_text(hydra)
+    keep_multirun(tmp_path, typed, params=params)
     assert jobs_of(tmp_path) == jobs
     records, root = records_of([str(tmp_path)])
     verdict = comparison_of(records, None, root).verdict
@@ -559,10 +557,7 @@ def test_the_next_sweep_of_a_doubt_is_a_command(name: str, tmp_path: Path) -> No
     place = tmp_path / name
     sweep(place, *seeds(HINGE, 0.2, 0.3), *seeds(BCE, 0.2, 0.3))
     own = ["hydra/launcher=joblib", "hydra.sweep.dir=x", "hydra.mode=MULTIRUN"]
-    kept: dict = {"overrides": {"task": ["loss=bce,hinge", "seed=0,1", "data.root=my photos"], "hydra": own}}
-    basic = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-    kept |= {"sweeper": {"_target_": basic, "params": None}}
-    (place / "multirun.yaml").write_text(json.dumps({"hydra": kept}))
+    keep_multirun(place, ["loss=bce,hinge", "seed=0,1", "data.root=my photos"], own)
     told = [line.strip() for line in write_comparison([str(place)]).splitlines()]
     (again,) = (line.removeprefix("more seeds: ") for line in told if line.startswith("more seeds:"))
     *words, folder = shlex.split(again)
@@ -594,10 +589,7 @@ def test_what_has_lost_is_not_tried_again(values: tuple[float, ...], words: str,
             run |= {"config": {"optim": {"lr_d": float(rate)}}, "seed": seed, "fd": [0.95, value]}
             runs.append(run)
     sweep(tmp_path, *runs)
-    task = ["optim.lr_d=1e-4,0.0002", "loss=bce,hinge"]
-    basic = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-    kept = {"sweeper": {"_target_": basic, "params": None}, "overrides": {"task": task, "hydra": []}}
-    (tmp_path / "multirun.yaml").write_text(json.dumps({"hydra": kept}))
+    keep_multirun(tmp_path, ["optim.lr_d=1e-4,0.0002", "loss=bce,hinge"])
     told = write_comparison([str(tmp_path)])
     (again,) = re.findall(r"more seeds: gantrain -m (.*) seed=", told)
     assert again == words
@@ -613,13 +605,10 @@ def test_what_has_lost_is_not_tried_again(values: tuple[float, ...], words: str,
     ],
 )
 def test_two_sweeps_of_one_question_can_have_a_third(second: str, offered: bool, tmp_path: Path) -> None:
-    basic = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
     for name, task, first in (("a", "loss=bce,hinge", 0), ("a-seed2-3", second, 2)):
         runs = [*seeds(HINGE, 0.2, 0.3), *seeds(BCE, 0.25, 0.3)]
         sweep(tmp_path / name, *(run | {"seed": run["seed"] + first} for run in runs))
-        kept = {"sweeper": {"_target_": basic, "params": None}}
-        kept |= {"overrides": {"task": [*task.split(), f"seed={first},{first + 1}"], "hydra": []}}
-        (tmp_path / name / "multirun.yaml").write_text(json.dumps({"hydra": kept}))
+        keep_multirun(tmp_path / name, [*task.split(), f"seed={first},{first + 1}"])
     told = write_comparison([str(tmp_path / "a"), str(tmp_path / "a-seed2-3")], out=tmp_path / "both.html")
     assert ("more seeds: gantrain -m" in told) == offered
     alone = write_comparison([str(tmp_path / "a-seed2-3")])
@@ -634,9 +623,7 @@ def test_two_sweeps_of_one_question_can_have_a_third(second: str, offered: bool,
 def test_words_that_hydra_cannot_read_are_not_proposed_again(tmp_path: Path) -> None:
     """Of a file that somebody has edited."""
     sweep(tmp_path, HINGE, BCE)
-    basic = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-    kept = {"sweeper": {"_target_": basic, "params": None}, "overrides": {"task": ["loss=[a"], "hydra": []}}
-    (tmp_path / "multirun.yaml").write_text(json.dumps({"hydra": kept}))
+    keep_multirun(tmp_path, ["loss=[a"])
     assert "more seeds:" not in write_comparison([str(tmp_path)])
 
 
@@ -678,14 +665,9 @@ def test_a_job_of_a_grid_that_was_resumed_is_the_same_choice(tmp_path: Path) -> 
     (longer / files.CONFIG).write_text(config)
     assert differing(records) == ("loss", "train.steps"), "nobody knows what was swept"
 
-    def keep(*typed: str) -> None:
-        sweeper = "{_target_: hydra._internal.core_plugins.basic_sweeper.BasicSweeper, params: null}"
-        hydra = f"hydra:\n  sweeper: {sweeper}\n  overrides: {{task: {json.dumps(typed)}}}\n"
-        (tmp_path / "multirun.yaml").write_text(hydra)
-
-    keep("loss=hinge,bce", "seed=0,1", "train.steps=20,30")
+    keep_multirun(tmp_path, ["loss=hinge,bce", "seed=0,1", "train.steps=20,30"])
     assert differing(records_of([str(tmp_path)])[0]) == ("loss", "train.steps")
-    keep("loss=hinge,bce", "seed=0,1", "train.steps=20")
+    keep_multirun(tmp_path, ["loss=hinge,bce", "seed=0,1", "train.steps=20"])
     comparison = compare(records_of([str(tmp_path)])[0])
     assert comparison.keys == ("loss",)
     assert caveat(comparison).startswith(

@@ -18,6 +18,7 @@ from gantrain.doctor.rules.common import (
     percent,
     usual,
 )
+from gantrain.doctor.rules.lints import GD005A
 from gantrain.doctor.rules.rule import Examination, Hit, Params, Rule, Severity, Threshold
 
 # ---- GD301, GD302: spectra -------------------------------------------------------------------------------
@@ -32,7 +33,7 @@ def checkerboard(at: Examination, params: Params) -> Hit | None:
     A peak is measured against the frequencies around it. Where the fakes have less of those than the reals
     (soft pictures: `detail` below 0), the same peak is as much weaker in the picture, and counts for less.
     A peak counts if the second witness agrees, pixels that differ by their place in the lattice; without it
-    only an overwhelming one does.
+    only an overwhelming one does. Where the untrained generator drew the pattern, neither is asked.
     """
     nulls = {period: at.nulls[f"lattice_{period}"] for period in (2, 4)}
     excess = {period: at.get(f"lattice_{period}") - null.mean for period, null in nulls.items()}
@@ -42,6 +43,8 @@ def checkerboard(at: Examination, params: Params) -> Hit | None:
     phase_bound = highest(at.nulls["phase_energy"], params["phase_excess"])
     agreed = at.get("phase_energy") > phase_bound
     bound = highest(null, params["excess" if agreed else "excess_alone"], PEAK_SPREADS) + softness
+    if at.get("lattice_before", 0.0) > params["excess_born"]:
+        bound = min(bound, highest(null, params["excess_born"], PEAK_SPREADS))
     if value <= bound:
         return None
     message = (
@@ -58,13 +61,14 @@ GD301 = Rule(
     severities=("warning",),
     tier="T2",
     needs=("lattice_2", "lattice_4", "phase_energy"),
-    uses=("detail", "variety", "precision"),
+    uses=("detail", "variety", "precision", "lattice_before"),
     nulls=("lattice_2", "lattice_4", "phase_energy"),
     requires=(UPSAMPLES, VARIED, PRECISE),
     thresholds={
         "excess": Threshold(0.6, "log10 of the power at the lattice's frequencies, above the real pictures'"),
         "phase_excess": Threshold(0.04, "of phase_energy, the second witness, above the real pictures'"),
         "excess_alone": Threshold(1.5, "the lattice's power, where the second witness does not agree"),
+        "excess_born": Threshold(GD005A.params["excess"], "where the untrained generator has as much, too"),
         "variety_min": VARIETY_MIN,
         "precision_min": ANY_PRECISION,
     },

@@ -277,7 +277,9 @@ def told_the_class(facts: Facts) -> Change:
     return {"condition": "class"} if labelled and ours and fits else {}
 
 
-FEW_OF_A_CLASS = 1000  # training pictures of each; with 250 all five became one picture each (docs/log.md)
+FEW_OF_A_CLASS = (
+    2000  # training pictures of each; with 250, and with 1,200, each became one picture (docs/log.md)
+)
 
 
 def unconditioned(facts: Facts) -> Change:

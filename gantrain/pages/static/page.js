@@ -126,6 +126,7 @@
     const room = high > low ? 0.06 * (high - low) : Math.abs(high) / 2 || 1;
     return [low - room, high + room];
   }
+  const tenfold = (plot, low, high) => (low > 0 ? [low / 1.2, high * 1.2] : [0.1, 1]); // also while every run is hidden
   function draw(chart) {
     const frame = document.createElement("div");
     frame.className = "chart";
@@ -140,9 +141,9 @@
     const axis = { stroke: () => style("--quiet"), grid: { stroke: () => style("--line"), width: 1 }, ticks: { stroke: () => style("--line"), width: 1 } };
     const series = data.runs.map((run) => ({ label: run.name, stroke: run.colour, dash: run.dash, width: 1.5, spanGaps: true, points: { show: steps.length < 12 } }));
     const options = {
-      width: frame.clientWidth, height: 220, scales: { x: { time: false }, y: { range: around } }, legend: { show: false },
+      width: frame.clientWidth, height: 220, scales: { x: { time: false }, y: chart.log ? { distr: 3, range: tenfold } : { range: around } }, legend: { show: false },
       cursor: { sync: { key: "step" } }, series: [{}, ...series], plugins: [tip(chart)],
-      axes: [axis, { ...axis, size: 62, values: (u, ticks) => ticks.map(short) }],
+      axes: [axis, { ...axis, size: 62, values: (u, ticks) => ticks.map((tick) => (tick === null ? "" : short(tick))) }],
     };
     const plot = new uPlot(options, joined, frame);
     frame.addEventListener("keydown", (event) => {
