@@ -277,9 +277,7 @@ def told_the_class(facts: Facts) -> Change:
     return {"condition": "class"} if labelled and ours and fits else {}
 
 
-FEW_OF_A_CLASS = (
-    2000  # training pictures of each; with 250, and with 1,200, each became one picture (docs/log.md)
-)
+FEW_OF_A_CLASS = 2000  # training pictures; of 250 and of 1,200 each class became one picture (docs/log.md)
 
 
 def unconditioned(facts: Facts) -> Change:
