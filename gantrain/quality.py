@@ -15,7 +15,7 @@ from gantrain import files, pictures
 from gantrain.checkpoint import Checkpoints
 from gantrain.console import log
 from gantrain.metrics.evaluation import Measurement, evaluate
-from gantrain.metrics.kinds import IN_TRAINING, badness
+from gantrain.metrics.kinds import IN_TRAINING, NOISE, badness
 from gantrain.metrics.reference import Reference
 from gantrain.metrics.stamps import Stamp, differing
 from gantrain.networks.latent import Latent
@@ -24,7 +24,6 @@ from gantrain.train.randomness import unnoticed
 from gantrain.train.state import TrainingState
 
 DIARY = "quality"  # its page in the state's diary
-MARGIN = 0.05  # by so much worse than around its best before a run is past it: less is noise
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def is_worse(metric: str, recent: Sequence[float], around: Sequence[float]) -> b
     the best of many looks is a lucky one as well (docs/log.md).
     """
     now, then = (median(badness(metric, value) for value in values) for values in (recent, around))
-    return now > then + MARGIN * abs(then)  # a kernel distance can lie below 0
+    return now > then + NOISE * abs(then)  # a kernel distance can lie below 0
 
 
 class Quality:

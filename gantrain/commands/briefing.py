@@ -16,9 +16,7 @@ from gantrain.doctor.report import Diagnosis, in_brief, in_full
 from gantrain.doctor.rules.lints import GD005C
 from gantrain.doctor.rules.rule import GOOD_PICTURES
 from gantrain.keys import RESUMABLE, key_of, within
-from gantrain.metrics.kinds import badness
 from gantrain.pages.records import Record
-from gantrain.quality import MARGIN
 from gantrain.train.cadence import some_four_times
 from gantrain.train.state import TrainingState
 from gantrain.train.step import Players
@@ -114,21 +112,13 @@ def quality(run: Record, step: int, shown: str) -> str:
     past = "past its best: " if run.past_best else ""
     beside = f"; {past}{best['value']:.3g} at step {best['step']}, which --best takes"
     if not _was_better(run, step):
-        beside = "; still getting better" if _gets_better(run, step) else ""
+        beside = "; still getting better" if run.gets_better else ""
     return f"quality: {run.metric} {now['value']:.3g}{usual}{beside}"
 
 
 def _was_better(run: Record, step: int) -> bool:
     best = run.measured(run.metric)
     return best is not None and best["step"] < step
-
-
-def _gets_better(run: Record, step: int) -> bool:
-    """Whether the last look is better, by more than the noise of looks, than all before it."""
-    looks = {row["step"]: run.measured(run.metric, row["step"]) for row in run.evaluations}
-    bad = {at: badness(run.metric, look["value"]) for at, look in looks.items() if look}
-    before = [value for at, value in bad.items() if at < step]
-    return bool(before) and bad[step] < min(before) - MARGIN * abs(min(before))
 
 
 def cured(run: Record) -> str | None:

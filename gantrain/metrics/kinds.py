@@ -18,6 +18,7 @@ MEANINGS = {
     "vendi": "variety over that of the real pictures",
 }
 KINDS = tuple(MEANINGS)
+NOISE = 0.05  # of a metric: two looks at one run that differ by less are alike
 ABOVE_ZERO = ("fd", "swd")  # an unbiased kernel distance can lie below it
 NEAREST_ONE = ("density", "vendi")
 IN_TRAINING = ("pca64", "rand")  # spaces that are looked at while training: they need no classifier
@@ -40,6 +41,11 @@ def badness(name: str, value: float) -> float:
     if kind in LOWER_IS_BETTER:
         return value
     return abs(1 - value) if kind in NEAREST_ONE else 1 - value
+
+
+def is_less(bad: float, other: float) -> bool:
+    """Whether a badness is below another one by more than noise."""
+    return bad < other - NOISE * abs(other)  # a kernel distance can lie below 0
 
 
 def levelled(name: str, value: float) -> float:

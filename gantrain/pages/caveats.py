@@ -13,10 +13,10 @@ from gantrain.pages.records import SHOWN_METRICS
 
 
 def caveat(comparison: Comparison) -> str:
-    """Other metrics that say otherwise, runs of unlike length, or too short for good pictures, mirrored ones;
-    "" if none.
+    """Other metrics that say otherwise; runs of unlike length, too short for good pictures, still getting
+    better, or mirrored; "" if none.
     """
-    said = (caution(comparison) for caution in (_contrary, _uneven, _short, _mirrored))
+    said = (caution(comparison) for caution in (_contrary, _uneven, _short, _young, _mirrored))
     return " ".join(filter(None, said))
 
 
@@ -61,6 +61,15 @@ def _short(comparison: Comparison) -> str:
         f"None of the ranked runs has {GOOD_PICTURES} steps, which good pictures take: longer ones "
         f"(train.steps={GOOD_PICTURES}) may rank otherwise, which more seeds of these do not tell."
     )
+
+
+def _young(comparison: Comparison) -> str:
+    ranked = [run for run in comparison.records if run.name in comparison.measured]
+    better = sum(run.gets_better for run in ranked)
+    if _short(comparison) or 2 * better <= len(ranked):
+        return ""
+    runs = f"{better} of the {len(ranked)} ranked runs"
+    return f"{runs} were still getting better: longer ones may rank otherwise."
 
 
 def _mirrored(comparison: Comparison) -> str:

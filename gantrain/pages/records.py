@@ -22,7 +22,7 @@ from gantrain.compose import extended
 from gantrain.doctor.rules.rule import SEVERITIES
 from gantrain.errors import GantrainError
 from gantrain.keys import command_line, flatten, key_of, within
-from gantrain.metrics.kinds import badness
+from gantrain.metrics.kinds import badness, is_less
 
 Row = dict[str, Any]
 NOT_TYPED = ("hydra.", "hydra/")
@@ -185,6 +185,15 @@ class Record:
             and math.isfinite(look["value"])
         ]
         return min(looks, key=lambda look: badness(metric, look["value"]), default=None)
+
+    @property
+    def gets_better(self) -> bool:
+        """Whether its last look is better than all before it, by more than noise."""
+        looks = [
+            self.measured(self.metric, step) for step in sorted({row["step"] for row in self.evaluations})
+        ]
+        *before, last = [badness(self.metric, look["value"]) for look in looks if look] or [0.0]
+        return bool(before) and is_less(last, min(before))
 
     @property
     def images_per_second(self) -> float | None:
