@@ -119,7 +119,7 @@ def verdict(diagnosis: Diagnosis) -> str:
         return f"healthy{when}: {found} was found"
     first = diagnosis.serious[0]
     kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "unhealthy"
-    named = within_a_sentence(first["title"], first["rule"])
+    named = within_a_sentence(first)
     but = f"; but {' and '.join(doubts)}" if (doubts := list(_doubts(diagnosis, first))) else ""
     return f"{kind}{when}: {named}{_the_others(diagnosis.serious[1:])}{but}"
 
@@ -127,7 +127,7 @@ def verdict(diagnosis: Diagnosis) -> str:
 def _the_others(findings: Sequence[Finding]) -> str:
     """Beside the cause: those that follow from it, and those that stand by themselves."""
     follows = " is the cause of the rest" if any(finding["because_of"] for finding in findings) else ""
-    others = " and ".join(within_a_sentence(f["title"], f["rule"]) for f in findings if not f["because_of"])
+    others = " and ".join(within_a_sentence(f) for f in findings if not f["because_of"])
     by_itself = f"{' but of' if follows else ', and'} {others}" if others else ""
     return follows + by_itself
 

@@ -43,7 +43,7 @@ def together(some: Sequence[Candidate], of: Sequence[Candidate]) -> str:
 
 
 def named(finding: Row) -> str:
-    return within_a_sentence(finding["title"], finding["rule"])
+    return within_a_sentence(finding)
 
 
 def with_number(candidate: Candidate) -> str:

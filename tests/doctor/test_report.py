@@ -13,7 +13,7 @@ from gantrain.doctor.pages import pages
 from gantrain.doctor.report import Diagnosis, console_line, in_brief, in_full, markdown, verdict
 from gantrain.doctor.rules.common import SHORT
 from gantrain.doctor.rules.registry import BY_ID
-from gantrain.doctor.rules.rule import Examination, Null
+from gantrain.doctor.rules.rule import MAYBE_YOUNG, Examination, Null
 
 PAGES = Path(__file__).parents[2] / "docs" / "rules"
 FACTS: dict[str, Any] = {
@@ -238,6 +238,14 @@ def test_what_a_remark_would_change_waits_for_the_cause() -> None:
         assert (f"{REMARK['message']}; to change it, once GD004 is cured: " in joined) == waits
         assert (f"{REMARK['message']}; to change it: " in joined) != waits
         assert f"{rates['message']}; to change it: " in joined
+
+
+def test_the_verdict_has_the_doubt_that_the_finding_ends_with() -> None:
+    """Somebody who reads one sentence shall not take a young run for a collapsed one."""
+    young: Finding = {**CAUSE, "rule": "GD201", "title": "Mode collapse", "severity": "warning"}
+    young["message"] = f"few kinds; but they came nearer, {MAYBE_YOUNG}"
+    told = in_brief(replace(BROKEN, findings=[young], step=900, total=900))
+    assert told == "Suspicious: mode collapse, or only young pictures (GD201)"
 
 
 def test_in_brief_is_the_verdict() -> None:

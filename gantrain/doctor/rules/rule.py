@@ -139,9 +139,13 @@ class Rule:
 GOOD_PICTURES = 800  # steps that they take at least
 
 
-def within_a_sentence(title: str, id: str) -> str:
-    """ "mode collapse (GD201)" """
-    return f"{title[0].lower()}{title[1:]} ({id})"
+MAYBE_YOUNG = "so they may only be young"  # a message's last words, where more steps may be all it takes
+
+
+def within_a_sentence(finding: Mapping[str, Any]) -> str:
+    """ "mode collapse (GD201)", and the doubt that its message ends with."""
+    title, doubt = finding["title"], finding["message"].endswith(MAYBE_YOUNG)
+    return f"{title[0].lower()}{title[1:]}{', or only young pictures' if doubt else ''} ({finding['rule']})"
 
 
 def _labelled(examination: Examination, params: Params) -> bool:

@@ -20,6 +20,7 @@ from gantrain.doctor.rules.common import (
 )
 from gantrain.doctor.rules.rule import (
     GOOD_PICTURES,
+    MAYBE_YOUNG,
     Evidence,
     Examination,
     Facts,
@@ -87,7 +88,7 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
     )
     grave = variety < error or within < params["variety_error"]
     if not grave and at.get("fd_change") < NEARER:
-        message += "; but they came nearer over the doctor's last looks, so they may only be young"
+        message += f"; but they came nearer over the doctor's last looks, {MAYBE_YOUNG}"
     return Hit("error" if grave else "warning", message, evidence)
 
 
