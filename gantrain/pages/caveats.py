@@ -66,7 +66,7 @@ def _short(comparison: Comparison) -> str:
 def _young(comparison: Comparison) -> str:
     ranked = [run for run in comparison.records if run.name in comparison.measured]
     better = sum(run.gets_better for run in ranked)
-    if _short(comparison) or 2 * better <= len(ranked):
+    if len(ranked) < 2 or _short(comparison) or 2 * better <= len(ranked):
         return ""
     runs = f"{better} of the {len(ranked)} ranked runs"
     return f"{runs} were still getting better: longer ones may rank otherwise."

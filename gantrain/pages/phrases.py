@@ -48,3 +48,9 @@ def named(finding: Row) -> str:
 
 def with_number(candidate: Candidate) -> str:
     return f"{quoted(candidate)}, {told(candidate)}"
+
+
+def some(candidates: Sequence[Candidate]) -> str:
+    """The first with its number; the second, too, or how many follow."""
+    first, *others = (f"{quoted(candidate)} ({told(candidate)})" for candidate in candidates)
+    return " and ".join([first, *(others if len(others) < 2 else [f"{len(others)} other choices"])])

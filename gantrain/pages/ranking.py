@@ -12,7 +12,7 @@ from statistics import fmean
 from gantrain.metrics.kinds import badness, better, levelled
 from gantrain.pages.candidates import Candidate, Spread, apart, differ
 from gantrain.pages.effects import CUT, MATCHED, TURNED, UNEVEN, Effect
-from gantrain.pages.phrases import LOST, UNLIKE, named, quoted, together, told, with_number
+from gantrain.pages.phrases import LOST, UNLIKE, named, quoted, some, together, told, with_number
 from gantrain.pages.records import USUAL_METRIC, Record, Row
 from gantrain.pages.settings import Settings, differing, settings_of, shown
 
@@ -193,15 +193,10 @@ class Comparison:
                 before = f", before {with_number(others[0])}" if not self._worst() else ""
                 surer = f"; more seeds would make it surer: {again}" if self._few and self.through else ""
                 return f"{quoted(first)} {verb} {on}{before}{surer}."
-            rest = len(close) - 1
-            second = f"{quoted(close[1])} ({told(close[1])})" if rest == 1 else f"{rest} other choices"
-            more = f" and {second}" if rest else ""
-            behind = (
-                "" if close[0] is others[0] else f", clearly before {quoted(others[0])} ({told(others[0])})"
-            )
-            against = f"against {quoted(close[0])} ({told(close[0])}){more}"
-            more_seeds = f"without more seeds: {again}"
-            return f"{quoted(first)} {leads} {on}{behind}; {against} it is too close to call {more_seeds}."
+            nearer = [one for one in others[: others.index(close[-1])] if one not in close]
+            behind = f", clearly before {some(nearer)}" if nearer else ""
+            doubt = f"against {some(close)} it is too close to call without more seeds: {again}"
+            return f"{quoted(first)} {leads} {on}{behind}; {doubt}."
         next_one = f"next is {with_number(others[0])} (more seeds would tell how much of it is chance)"
         return f"{quoted(first)} {leads} {on}; {next_one}."
 

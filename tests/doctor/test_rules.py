@@ -565,26 +565,26 @@ BROKEN = (
         "GD304",
         {"speckle": 0.46},
         "warning",
-        "46 % of what is constant in real pictures is speckled in the fakes (normal 0.4 %)",
+        "46 % of what is constant in real pictures is not so in the fakes (normal 0.4 %)",
         MLP,
     ),
     Broken(
         "GD304",
         {"speckle": 0.21},
         "info",
-        "21 % of what is constant in real pictures is speckled in the fakes (normal 0.4 %)",
+        "21 % of what is constant in real pictures is not so in the fakes (normal 0.4 %)",
     ),
     Broken(
         "GD304",
         {"speckle": 0.68, "precision": 0.99},  # a tint, and strokes beside the drawing: pictures all the same
         "info",
-        "68 % of what is constant in real pictures is speckled in the fakes (normal 0.4 %)",
+        "68 % of what is constant in real pictures is not so in the fakes (normal 0.4 %)",
     ),
     Broken(
         "GD304",
         {"speckle": 0.69, "precision": 0.66},
         "warning",
-        "69 % of what is constant in real pictures is speckled in the fakes (normal 0.4 %)",
+        "69 % of what is constant in real pictures is not so in the fakes (normal 0.4 %)",
     ),
     Broken(
         "GD401",

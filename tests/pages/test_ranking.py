@@ -28,6 +28,7 @@ from gantrain.pages.writing import comparison_of, write_comparison
 BCE = {"overrides": ["loss=bce"], "choices": {"loss": "bce"}}
 HINGE = {"overrides": ["loss=hinge"], "choices": {"loss": "hinge"}}
 WGAN = {"overrides": ["loss=wgan"], "choices": {"loss": "wgan", "penalty": "clip"}}
+LSGAN = {"overrides": ["loss=lsgan"], "choices": {"loss": "lsgan"}}
 
 
 SURER = "more seeds would make it surer: seed=2,3 in another sweep, and gantrain compare with both"
@@ -238,6 +239,7 @@ def test_runs_that_still_get_better_may_rank_otherwise(tmp_path: Path) -> None:
         "2 of the 3 ranked runs were still getting better: longer ones may rank otherwise."
     )
     assert "getting better" not in said("few", 0.2, 0.29, 0.4)
+    assert "getting better" not in said("alone", 0.1), "its own last line says so"
 
 
 def test_short_runs_are_called_short(tmp_path: Path) -> None:
@@ -307,7 +309,7 @@ def test_all_that_are_too_close_are_counted(tmp_path: Path) -> None:
     told = compared(tmp_path, *seeds(HINGE, 0.1, 0.3), *rivals).verdict
     both = "(0.25 ± 0.14 over 2 seeds) and `loss=wgan` (0.26 ± 0.14 over 2 seeds) it is too close to call"
     assert both in told
-    third = seeds({"overrides": ["loss=lsgan"], "choices": {"loss": "lsgan"}}, 0.17, 0.37)
+    third = seeds(LSGAN, 0.17, 0.37)
     told = compared(tmp_path / "more", *seeds(HINGE, 0.1, 0.3), *rivals, *third).verdict
     assert "(0.25 ± 0.14 over 2 seeds) and 2 other choices it is too close to call" in told
 
@@ -318,6 +320,13 @@ def test_a_runner_up_that_is_clearly_behind_is_named(tmp_path: Path) -> None:
     told = compared(tmp_path, *runs).verdict
     assert "`loss=hinge` leads on fd_rand" in told
     assert ", clearly before `loss=bce` (0.255 ± 0.0071 over 2 seeds); against `loss=wgan`" in told
+
+
+def test_one_clearly_behind_between_two_that_are_too_close_is_named(tmp_path: Path) -> None:
+    rivals = (*seeds(BCE, 0.11, 0.13), *seeds(WGAN, 0.25, 0.26), *seeds(LSGAN, 0.1, 0.9))
+    told = compared(tmp_path, *seeds(HINGE, 0.10, 0.11), *rivals).verdict
+    close = "against `loss=bce` (0.12 ± 0.014 over 2 seeds) and `loss=lsgan` (0.5 ± 0.57 over 2 seeds)"
+    assert f", clearly before `loss=wgan` (0.255 ± 0.0071 over 2 seeds); {close} it is too close" in told
 
 
 def test_best_means_better_than_every_other(tmp_path: Path) -> None:

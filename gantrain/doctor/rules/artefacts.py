@@ -169,7 +169,7 @@ def speckled(at: Examination, params: Params) -> Hit | None:
     if value <= bound:
         return None
     message = (
-        f"{percent(value)} of what is constant in real pictures is speckled in the fakes "
+        f"{percent(value)} of what is constant in real pictures is not so in the fakes "
         f"(normal {percent(null.mean)})"
     )
     strange = at.get("precision", 0.0) < params["precision_max"]
