@@ -68,7 +68,7 @@ def _young(comparison: Comparison) -> str:
     better = sum(run.gets_better for run in ranked)
     if len(ranked) < 2 or _short(comparison) or 2 * better <= len(ranked):
         return ""
-    runs = f"{better} of the {len(ranked)} ranked runs"
+    runs = f"{'All' if better == len(ranked) else f'{better} of the'} {len(ranked)} ranked runs"
     return f"{runs} were still getting better: longer ones may rank otherwise."
 
 

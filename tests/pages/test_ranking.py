@@ -238,6 +238,7 @@ def test_runs_that_still_get_better_may_rank_otherwise(tmp_path: Path) -> None:
     assert said("most", 0.2, 0.1, 0.29) == (
         "2 of the 3 ranked runs were still getting better: longer ones may rank otherwise."
     )
+    assert said("all", 0.2, 0.1).startswith("All 2 ranked runs were still getting better")
     assert "getting better" not in said("few", 0.2, 0.29, 0.4)
     assert "getting better" not in said("alone", 0.1), "its own last line says so"
 
