@@ -17,6 +17,7 @@ from gantrain.keys import command_line
 
 PREVIEW = 64
 FAINTEST = 8  # of 255: between the darkest and the brightest value of a picture that shows something
+WHITE = 255
 MOST_LOOKED_AT, BLOCK = 10_000, 256
 
 
@@ -36,17 +37,18 @@ def inspect(overrides: Sequence[str], out: Path | None = None, config_dir: str |
 
 
 def _blank(images: ImageSet) -> list[str]:
-    """How many pictures show next to nothing, of as many as are looked at."""
+    """How many pictures show next to nothing, of as many as are looked at; why, where some are white."""
     step = -(-images.count // MOST_LOOKED_AT)
-    seen, blank = 0, 0
+    seen, blank, white = 0, 0, 0
     for start in range(0, images.count, BLOCK * step):
         low, high = images.images[start : start + BLOCK * step : step].flatten(2).aminmax(dim=2)
-        contrast = (high - low).amax(1)  # of the channel that has most
-        seen, blank = seen + len(contrast), blank + int((contrast < FAINTEST).sum())
+        empty = (high - low).amax(1) < FAINTEST  # in the channel that has most contrast
+        bright = low.amin(1) > WHITE - FAINTEST
+        seen, blank, white = seen + len(empty), blank + int(empty.sum()), white + int((empty & bright).sum())
     many = "1 picture" if blank == 1 else f"{blank} pictures"
     of = f" of {seen:,} looked at" if step > 1 else ""
-    why = "transparent parts lie over white, where white ones vanish"
-    return [f"blank: {many}{of} of a single colour ({why})"] if blank else []
+    why = f" ({white} white: transparent parts lie over white, where white ones vanish)" if white else ""
+    return [f"blank: {many}{of} of a single colour{why}"] if blank else []
 
 
 def outlook(cfg: DictConfig, images: ImageSet, command: str) -> str:

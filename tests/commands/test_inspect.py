@@ -50,7 +50,10 @@ def test_pictures_that_show_nothing_are_counted(gantrain: Command, tmp_path: Pat
     assert "blank: 1 picture of a single colour" in said
     Image.new("RGB", (20, 20), "red").save(tmp_path / "pets" / "dogs" / "red.png")
     said = gantrain("inspect", "data=folder", "data.root=pets", "data.image_size=16").out
-    assert "blank: 2 pictures of a single colour" in said
+    assert "blank: 2 pictures of a single colour (1 white: transparent parts" in said
+    (tmp_path / "pets" / "cats" / "icon.png").unlink()
+    said = gantrain("inspect", "data=folder", "data.root=pets", "data.image_size=16").out
+    assert "blank: 1 picture of a single colour\n" in said
 
 
 def test_no_run_is_started(gantrain: Command, tmp_path: Path) -> None:
