@@ -317,6 +317,17 @@ def file_error(name: str, error: OSError) -> GantrainError | None:
 def _parser_of(name: str) -> argparse.ArgumentParser:
     command = COMMANDS[name]
     parser = Parser(prog=f"gantrain {name}", description=command.help)
+    parser.elsewhere = _switches()
     for flags, options in command.arguments:
         parser.add_argument(*flags, **options)
     return parser
+
+
+def _switches() -> dict[str, list[str]]:
+    """--best -> the commands that take it."""
+    found: dict[str, list[str]] = {}
+    for name, command in COMMANDS.items():
+        for flags, options in command.arguments:
+            if options.get("action") == "store_true":
+                found.setdefault(flags[-1], []).append(name)
+    return found

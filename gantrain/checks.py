@@ -101,7 +101,7 @@ def check_shared(model: DictConfig) -> None:
 
 def check_optimiser(cfg: DictConfig) -> None:
     node: Any = OmegaConf.to_container(cfg.optim)
-    signatures.check(node, "optim", GIVEN_TO_OPTIMISERS, extra=dict.fromkeys(LEARNING_RATES.values(), float))
+    signatures.check(node, "optim", GIVEN_TO_OPTIMISERS, extra=dict.fromkeys(LEARNING_RATES.values(), 2e-4))
     for key in LEARNING_RATES.values():
         if not 0 < cfg.optim[key] < math.inf:
             raise GantrainError(f"optim.{key}", f"must be above 0, got {cfg.optim[key]}", f"optim.{key}=2e-4")

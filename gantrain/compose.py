@@ -21,6 +21,7 @@ from hydra.errors import (
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gantrain.config import type_reason
 from gantrain.console import typed, written
 from gantrain.errors import GantrainError, meant
 from gantrain.keys import (
@@ -242,8 +243,9 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
     if key == OPEN:
         remedy = f"one at a time: {OPEN}.GD201.variety_warn=0.2"
         return GantrainError(key, "is a section of rules and their parameters", remedy)
-    example = typed(f"{key}={written(usual.get(key))}")
-    return of_section(key, known) or GantrainError(key, _type_reason(cause, value), f"e.g. {example}")
+    example = typed(f"{key}={0.5 if within(key, [OPEN]) else written(usual.get(key))}")
+    reason = type_reason(_first_line(cause) if cause is not None else "", value)
+    return of_section(key, known) or GantrainError(key, reason, f"e.g. {example}")
 
 
 def _all_unknown(first: str, overrides: Sequence[str], known: set[str]) -> GantrainError:
@@ -256,19 +258,6 @@ def _all_unknown(first: str, overrides: Sequence[str], known: set[str]) -> Gantr
     told = [f"{key} ({guess[1]})" if guess else key for key, guess in zip(also, guesses, strict=True)]
     remedy = f"{error.remedy}\n  nor is there: {', '.join(told)}" if told else error.remedy
     return GantrainError(error.key, error.reason, remedy)
-
-
-TYPES = {"Integer": "a whole number", "Float": "a number", "bool": "true or false"}
-
-
-def _type_reason(cause: BaseException | None, value: str) -> str:
-    text = _first_line(cause) if cause is not None else ""
-    if "is not Optional" in text:
-        return "needs a value"
-    for word, plain in TYPES.items():
-        if re.search(word, text, re.IGNORECASE):
-            return f"must be {plain}, got '{value}'"
-    return text or f"cannot be '{value}'"
 
 
 def _config_error(error: OmegaConfBaseException, overrides: Sequence[str]) -> GantrainError:

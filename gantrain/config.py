@@ -6,6 +6,7 @@ nodes whose constructor is the schema: see signatures.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -14,6 +15,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gantrain.console import written
 from gantrain.errors import GantrainError
 from gantrain.keys import COMPONENTS, GROUPS, NETWORKS, options_of, unknown_key
 from gantrain.sections import (
@@ -90,8 +92,21 @@ def check_skeleton(cfg: DictConfig) -> None:
         check_section(section, cfg[section])
 
 
-def check_section(name: str, node: DictConfig) -> None:
-    """Holds one skeleton section against its dataclass."""
+TYPES = {"Integer": "a whole number", "float": "a number", "bool": "true or false"}
+
+
+def type_reason(text: str, value: str) -> str:
+    """What is wrong with a value, by what OmegaConf says of it."""
+    if "is not Optional" in text or "value 'None'" in text:
+        return "needs a value"
+    for word, plain in TYPES.items():
+        if re.search(word, text, re.IGNORECASE):
+            return f"must be {plain}, got '{value}'"
+    return text or f"cannot be '{value}'"
+
+
+def check_section(name: str, node: DictConfig) -> DictConfig:
+    """Holds one skeleton section against its dataclass; gives it with the types of that one."""
     schema = type(getattr(Config(), name))
     keys = {f.name for f in fields(schema)}
     if not isinstance(node, DictConfig):
@@ -105,9 +120,16 @@ def check_section(name: str, node: DictConfig) -> None:
         typed = OmegaConf.merge(OmegaConf.structured(schema), node)
         values: Any = OmegaConf.to_container(typed, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        key = ".".join(filter(None, (name, str(getattr(error, "full_key", "") or ""))))
-        raise GantrainError(key, str(error).splitlines()[0], options_of(name)) from error
+        key, text = str(getattr(error, "full_key", "") or ""), str(error).splitlines()[0]
+        value, usual = (
+            OmegaConf.select(part, key, default="") for part in (node, OmegaConf.structured(schema))
+        )
+        path = ".".join(filter(None, (name, key)))
+        remedy = options_of(name) or f"e.g. {path}={written(usual)}"
+        raise GantrainError(path, type_reason(text, str(value)), remedy) from error
     schema(**values)  # its own ranges; not through OmegaConf, which would wrap the error
+    assert isinstance(typed, DictConfig)
+    return typed
 
 
 Facts = Mapping[str, Any]

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from gantrain.console import typed
 from gantrain.errors import GantrainError
 
@@ -120,7 +122,7 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
     for later, what in LATER.items():
         if within(key, [later]):
             return GantrainError(key, f"not available yet: a later version brings {what}", "leave it out")
-    known = sorted(set(known) - {key})
+    known = sorted({name for name in known if not name.endswith("._target_")} - {key})
     if section := of_section(key, known):
         return section
     parent, _, leaf = key.rpartition(".")
@@ -141,11 +143,10 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
         whole = by_leaf(known)
         close = [whole[near] for near in difflib.get_close_matches(leaf, whole, 1, 0.75)]
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    hint = "it belongs to data=folder; " if key == ROOT else hint
+    owners = ["data=folder"] if key == ROOT else _options_with(leaf, parent)
+    hint = f"it belongs to {', '.join(owners)}; " if owners and (key == ROOT or not close) else hint
     if parent:
-        takes = sorted(
-            {k[len(parent) + 1 :].split(".")[0] for k in known if k.startswith(parent + ".")} - {"_target_"}
-        )
+        takes = sorted({k[len(parent) + 1 :].split(".")[0] for k in known if k.startswith(parent + ".")})
         nothing = f"{parent} as chosen takes no options" if parent in GROUPS else f"{parent} is no section"
         remedy = hint + (f"{parent} takes: {', '.join(takes)}" if takes else nothing)
     else:
@@ -173,7 +174,17 @@ def options_of(group: str) -> str:
 
 
 def _options(group: str) -> list[str]:
-    return sorted(path.stem for path in (Path(config_dir()) / group).glob("*.yaml"))
+    return sorted(path.stem for path in _files(group))
+
+
+def _options_with(leaf: str, group: str) -> list[str]:
+    """ "penalty=r1", ... of which the file itself has this key; none of what is no group."""
+    files = sorted(_files(group)) if group in COMPONENTS else []
+    return [f"{group}={path.stem}" for path in files if leaf in OmegaConf.load(path)]
+
+
+def _files(group: str) -> Iterable[Path]:
+    return (Path(config_dir()) / group).glob("*.yaml")
 
 
 def known_as(group: str, option: str) -> str:

@@ -89,7 +89,11 @@ def value_of(override: str) -> Any:
     except (YAMLError, OmegaConfBaseException) as error:
         remedy = "e.g. 4000, 0.2, true or '[GD301]'"
         raise GantrainError(key, f"cannot read the value {text}", remedy) from error
-    return float(value) if type(value) is int and within(key, [OPEN]) else value
+    if not within(key, [OPEN]) or key == OPEN:
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise GantrainError(key, f"must be a number, got '{text}'", f"e.g. {key}=0.5")
+    return float(value)
 
 
 def with_decisions_of(cfg: DictConfig, run: Path) -> DictConfig:

@@ -17,10 +17,12 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gantrain.console import written
 from gantrain.errors import GantrainError, meant
 from gantrain.keys import unknown_key
 
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+EXAMPLES = {int: 16, float: 0.5, bool: True}
 
 
 def _find_user_classes() -> None:
@@ -62,7 +64,7 @@ def parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def check(
-    node: Mapping[str, Any], key: str, given: Collection[str] = (), extra: Mapping[str, type] = {}
+    node: Mapping[str, Any], key: str, given: Collection[str] = (), extra: Mapping[str, Any] = {}
 ) -> Callable[..., Any]:
     """Holds a component's options against the signature of its target, and returns the target.
 
@@ -70,7 +72,7 @@ def check(
         node: plain values with `_target_`.
         key: the node's path in the configuration, for messages.
         given: parameters that gantrain passes itself (facts of the data); they are not for the user to set.
-        extra: options that gantrain reads itself, with their types; each must be there.
+        extra: options that gantrain reads itself, each with an example of its type; each must be there.
 
     Raises:
         GantrainError: an unknown key, a wrong type or choice, or a missing value.
@@ -88,8 +90,8 @@ def check(
     for name, parameter in takes.items():
         if name not in node and parameter.default is parameter.empty:
             raise GantrainError(f"{key}.{name}", "has no value", f"{key}.{name}=...")
-    for name, hint in extra.items():
-        check_type(node.get(name), hint, f"{key}.{name}")
+    for name, example in extra.items():
+        check_type(node.get(name), type(example), f"{key}.{name}", example)
     check_types(node, key, target)
     return target
 
@@ -100,8 +102,8 @@ def check_types(node: Mapping[str, Any], key: str, target: Callable[..., Any]) -
     for name, value in node.items():
         if isinstance(value, Mapping) and "_target_" in value:
             check(value, f"{key}.{name}")
-        elif name in hints and value != parameters(target)[name].default:
-            check_type(value, hints[name], f"{key}.{name}")
+        elif name in hints and value != (default := parameters(target)[name].default):
+            check_type(value, hints[name], f"{key}.{name}", default)
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:
@@ -113,8 +115,8 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
     return {name: hint for name, hint in hints.items() if name in parameters(target)}
 
 
-def check_type(value: object, hint: Any, key: str) -> None:
-    """Holds one value against a type hint, as far as OmegaConf knows the hint."""
+def check_type(value: object, hint: Any, key: str, example: object = None) -> None:
+    """Holds one value against a type hint, as far as OmegaConf knows the hint. example: one that fits."""
     choices = _choices(hint)
     if choices:
         if value not in choices:
@@ -130,7 +132,9 @@ def check_type(value: object, hint: Any, key: str) -> None:
         schema.value = value
     except OmegaConfBaseException as error:
         digits = re.match(r"\d+(?=[a-z ])", str(value))  # 32px
-        remedy = f"without the unit: {key}={digits.group()}" if digits else ""
+        shown = example if isinstance(example, int | float | str) else EXAMPLES.get(hint)
+        remedy = "" if shown is None else f"e.g. {key}={written(shown)}"
+        remedy = f"without the unit: {key}={digits.group()}" if digits else remedy
         raise GantrainError(key, f"must be {_word(hint)}, got '{value}'", remedy) from error
 
 

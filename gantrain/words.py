@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from gantrain.compose import known_keys
@@ -52,11 +52,17 @@ PLAIN = (
 
 
 class Parser(argparse.ArgumentParser):
+    """elsewhere: flags without a value that other commands take -> those commands."""
+
+    elsewhere: Mapping[str, Sequence[str]] = {}
+
     def error(self, message: str) -> NoReturn:
         for pattern, words in PLAIN:
             message = re.sub(pattern, words, message)
         flag, *others = message.partition("unrecognized arguments: ")[2].split(" ")
         hint = self._dashed(flag) or meant(flag.partition("=")[0], self._option_string_actions, likeness=0.8)
+        if not hint and (others_take := self.elsewhere.get(flag)):
+            hint = f"{flag} is for {', '.join(others_take)}; "
         if not hint and any(action.metavar == "key=value" for action in self._actions):
             hint = as_an_option(flag, others)
         if message == "RUN is missing":

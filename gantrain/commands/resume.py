@@ -9,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from gantrain import checkpoint, files
 from gantrain.commands.train import resumed, train
-from gantrain.console import written
+from gantrain.config import SECTIONS, check_section
+from gantrain.console import typed, written
 from gantrain.errors import GantrainError
 from gantrain.keys import GROUPS, OPEN, RESUMABLE, ROOT, flatten, key_of, unknown_key, within
 from gantrain.pages.records import Record, anew
@@ -29,8 +30,11 @@ def resume(name: str, overrides: Sequence[str]) -> None:
     cfg, _ = saved_config(run)
     for override in overrides:
         change(cfg, override, run, overrides)
-    if start is None and checkpoint.newest(run) is None:
-        raise GantrainError(str(run), "has no checkpoint to go on from", anew(run))
+    if start is None:
+        newest = checkpoint.newest(run)
+        if newest is None:
+            raise GantrainError(str(run), "has no checkpoint to go on from", anew(run))
+        refuse_fewer_steps(cfg, run, newest)
     with pictures_of(name, "resume"):
         train(cfg, run, added=overrides, start=start)
     if moved := [override for override in overrides if key_of(override) == ROOT]:
@@ -56,6 +60,18 @@ def change(cfg: DictConfig, override: str, run: Path, overrides: Sequence[str]) 
         reason = f"{written(flat[key])} -> {text} would make it another experiment"
         raise another_experiment(key, reason, run, overrides)
     OmegaConf.update(cfg, key, value, force_add=True)
+    section, _, rest = key.partition(".")
+    if section in SECTIONS:
+        OmegaConf.update(cfg, key, OmegaConf.select(check_section(section, cfg[section]), rest))
+
+
+def refuse_fewer_steps(cfg: DictConfig, run: Path, newest: Path) -> None:
+    """Of a run whose newest checkpoint has more steps already; as many end it there."""
+    done = int(newest.stem)
+    if cfg.train.steps < done:
+        again = typed("gantrain", "resume", files.from_here(run))
+        remedy = f"{again} train.steps={done} ends it here; more steps go on"
+        raise GantrainError("train.steps", f"is {cfg.train.steps}, and {done} steps are done", remedy)
 
 
 def another_experiment(key: str, reason: str, run: Path, overrides: Sequence[str]) -> GantrainError:
@@ -63,6 +79,6 @@ def another_experiment(key: str, reason: str, run: Path, overrides: Sequence[str
     record = Record(run, run.name)
     root = record.config.get(ROOT)
     moved = [f"{ROOT}=DIR"] if root is not None and not Path(root).exists() else []
-    typed = record.command_with([*overrides, *moved])
+    command = record.command_with([*overrides, *moved])
     may = "a resume may change train.steps, and how the run is watched (README, Resume)"
-    return GantrainError(key, reason, f"as a run of its own: {typed}\n  {may}")
+    return GantrainError(key, reason, f"as a run of its own: {command}\n  {may}")

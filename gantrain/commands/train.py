@@ -231,7 +231,7 @@ def play(
     total, who = cfg.train.steps, onlookers(cfg, directory, state, game, config, images)
     try:
         with graceful_stop() as stop:
-            if who.doctor is not None and state.step == 0:
+            if who.doctor is not None:
                 who.doctor.begin()
             run(state, game, total, who.all, Ending(stop, who.quality))
             newest = who.checkpoints.save(state)

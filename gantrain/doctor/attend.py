@@ -72,13 +72,18 @@ class Doctor:
     # ---- When ---------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Before the first step: what the configuration and the untrained generator tell."""
-        signals: dict[str, float] = {}
-        if self.eyes.reference is not None:
-            signals = self.eyes.untrained()
-            with self.governor.timing("pictures", counts=False):  # what such a look costs here
+        """Before the first step: what the configuration and the untrained generator tell; of a run that goes
+        on only what a look costs here, of which the first is dear.
+        """
+        judges, goes_on = self.eyes.reference is not None, self.eyes.state.step > 0
+        signals = self.eyes.untrained() if judges and not goes_on else {}
+        if judges:
+            with self.governor.timing("pictures", counts=False):
                 self.eyes.compared(self.eyes.fakes())
-        self._examine(signals)
+        if goes_on:
+            self._remember()
+        else:
+            self._examine(signals)
 
     def after_step(self, state: TrainingState) -> None:
         for name, tier in TIERS.items():

@@ -68,12 +68,12 @@ class Candidate:
 
     @property
     def complaint(self) -> Row | None:
-        """The cause that most of its runs were told of."""
-        causes = [record.primary for record in self.records if record.primary]
-        counted = Counter(cause["rule"] for cause in causes).most_common(1)
-        if not counted or 2 * counted[0][1] <= len(self.records):
-            return None
-        return next(cause for cause in causes if cause["rule"] == counted[0][0])
+        """What most of its runs were told of; of several such findings what is most often the cause."""
+        found = [finding for record in self.records for finding in record.serious]
+        told = Counter(finding["rule"] for finding in found)
+        shared = [finding for finding in found if 2 * told[finding["rule"]] > len(self.records)]
+        causes = Counter(finding["rule"] for finding in shared if finding["primary"])
+        return max(shared, key=lambda finding: (causes[finding["rule"]], finding["primary"]), default=None)
 
     @property
     def standing(self) -> tuple[bool, float]:

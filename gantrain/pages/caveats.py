@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gantrain.doctor.rules.rule import GOOD_PICTURES
 from gantrain.metrics.kinds import badness
@@ -21,14 +21,16 @@ def caveat(comparison: Comparison) -> str:
 
 
 def _contrary(comparison: Comparison) -> str:
-    """By what else was measured, at the same looks, all runs of the second choice are before the first's."""
+    """By what else was measured, at the same looks, all runs of the second choice are before the first's, and
+    by no less than either's runs differ among themselves: of nearly equal numbers one is better by chance.
+    """
     if len(comparison.judged) < 2:
         return ""
     first, second = comparison.judged[:2]
     names = []
     for metric in SHOWN_METRICS:
         ours, theirs = (tuple(_badness(comparison, one, metric)) for one in (first, second))
-        if min(len(ours), len(theirs)) > 1 and max(theirs) < min(ours):
+        if min(len(ours), len(theirs)) > 1 and min(ours) - max(theirs) > max(map(_width, (ours, theirs))):
             names.append(metric)
     if not names:
         return ""
@@ -40,6 +42,10 @@ def _badness(comparison: Comparison, candidate: Candidate, metric: str) -> Itera
         best = comparison.measured.get(record.name)
         if best and (look := record.measured(metric, best["step"])):
             yield badness(metric, look["value"])
+
+
+def _width(values: Sequence[float]) -> float:
+    return max(values) - min(values)
 
 
 def _steps(comparison: Comparison) -> list[int]:
@@ -54,8 +60,29 @@ def _uneven(comparison: Comparison) -> str:
     return f"The ranked runs have {span}: some may be ahead by their steps alone."
 
 
+def longer(comparison: Comparison) -> int | None:
+    """The steps with which these runs may rank otherwise: enough for good pictures, or twice as many where
+    most were still getting better; None: as many as they have will do.
+    """
+    if _are_short(comparison):
+        return GOOD_PICTURES
+    better, ranked = _getting_better(comparison)
+    return 2 * max(_steps(comparison)) if 2 * better > ranked > 1 else None
+
+
+def _are_short(comparison: Comparison) -> bool:
+    steps = _steps(comparison)
+    return len(steps) > 1 and max(steps) < GOOD_PICTURES
+
+
+def _getting_better(comparison: Comparison) -> tuple[int, int]:
+    """How many of how many runs that are ranked."""
+    ranked = [run for run in comparison.records if run.name in comparison.measured and run.total]
+    return sum(run.gets_better for run in ranked), len(ranked)
+
+
 def _short(comparison: Comparison) -> str:
-    if max(_steps(comparison), default=GOOD_PICTURES) >= GOOD_PICTURES:
+    if not _are_short(comparison):
         return ""
     return (
         f"None of the ranked runs has {GOOD_PICTURES} steps, which good pictures take: longer ones "
@@ -64,11 +91,10 @@ def _short(comparison: Comparison) -> str:
 
 
 def _young(comparison: Comparison) -> str:
-    ranked = [run for run in comparison.records if run.name in comparison.measured]
-    better = sum(run.gets_better for run in ranked)
-    if len(ranked) < 2 or _short(comparison) or 2 * better <= len(ranked):
+    if _are_short(comparison) or longer(comparison) is None:
         return ""
-    runs = f"{'All' if better == len(ranked) else f'{better} of the'} {len(ranked)} ranked runs"
+    better, ranked = _getting_better(comparison)
+    runs = f"{'All' if better == ranked else f'{better} of the'} {ranked} ranked runs"
     return f"{runs} were still getting better: longer ones may rank otherwise."
 
 

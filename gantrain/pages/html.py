@@ -7,7 +7,7 @@ is what a charting library is for; what stands still (main effects) is placed by
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,8 @@ class Look:
     settings: Settings
 
 
-def compare_page(comparison: Comparison, title: str, further: Sequence[str] = ()) -> str:
-    """The whole of compare.html. further: commands that would make it surer."""
+def compare_page(comparison: Comparison, title: str, further: Mapping[str, Sequence[str]] = {}) -> str:
+    """The whole of compare.html. further: "more seeds" and the like -> commands that would make it surer."""
     return _page("compare.html.jinja", comparison, title, further)
 
 
@@ -65,7 +65,9 @@ def report_page(record: Record) -> str:
     return _page("report.html.jinja", Comparison((record,), record.metric), verdict_of(record))
 
 
-def _page(template: str, comparison: Comparison, title: str, further: Sequence[str] = ()) -> str:
+def _page(
+    template: str, comparison: Comparison, title: str, further: Mapping[str, Sequence[str]] = {}
+) -> str:
     looks = looks_of(comparison)
     film = film_of(comparison.records)
     metrics = metrics_of(comparison)

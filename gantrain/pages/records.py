@@ -19,6 +19,7 @@ from yaml import YAMLError
 
 from gantrain import files
 from gantrain.compose import extended
+from gantrain.console import aside
 from gantrain.doctor.rules.rule import SEVERITIES
 from gantrain.errors import GantrainError
 from gantrain.keys import command_line, flatten, key_of, within
@@ -161,6 +162,11 @@ class Record:
         return str(self.config.get("metrics.best") or USUAL_METRIC)
 
     @property
+    def serious(self) -> list[Row]:
+        """What is wrong: findings that are more than remarks."""
+        return [finding for finding in self.findings if finding["severity"] != "info"]
+
+    @property
     def primary(self) -> Row | None:
         """The finding that is the cause."""
         return next((finding for finding in self.findings if finding["primary"]), None)
@@ -224,7 +230,11 @@ def records_of(places: Sequence[str]) -> tuple[list[Record], Path | None]:
             remedy = "name a sweep's folder, or runs"
             raise GantrainError("compare", "these are files, and none is a checkpoint", remedy)
     if len(places) > 1:  # outputs/DATE/* names one that has hardly begun as well
-        places = [place for place in places if not _is_sweep(Path(place)) or runs_in(Path(place))] or places
+        empty = [place for place in places if _is_sweep(Path(place)) and not runs_in(Path(place))]
+        places = [place for place in places if place not in empty] or places
+        if empty != places:
+            for place in empty:
+                aside(f"warning: {place}: there is no run in it, so it is left out")
     runs = list(dict.fromkeys(run for place in places for run in _runs_at(place)))
     records = [Record(run, name) for run, name in zip(runs, _short(runs), strict=True)]
     return records, Path(places[0]).resolve() if len(places) == 1 and _is_sweep(Path(places[0])) else None

@@ -16,6 +16,7 @@ from gantrain.console import log, typed
 from gantrain.errors import GantrainError
 from gantrain.keys import command_line
 from gantrain.overrides import assigned
+from gantrain.pages.caveats import longer
 from gantrain.pages.html import compare_page, report_page
 from gantrain.pages.phrases import quoted
 from gantrain.pages.ranking import Comparison, compare
@@ -47,11 +48,16 @@ def write_comparison(places: Sequence[str], metric: str | None = None, out: Path
         else f"{len(records)} runs"
     )
     first = _begun_by(sweep) if sweep else None
-    further = [] if first else more_seeds(comparison, [sweep] if sweep else list(map(Path, places)))
+    among = [sweep] if sweep else list(map(Path, places))
+    further = {
+        "more seeds": [] if first else more_seeds(comparison, among),
+        "more steps": more_steps(comparison, sweep) if sweep else [],
+    }
     files.write_atomically(page, compare_page(comparison, title, further))
     lines = [as_text(comparison), "", f"compare: {files.from_here(page)}"]
-    heads = ("more seeds:", " " * len("more seeds:"))
-    lines += [f"{head} {line}" for head, line in zip(heads, further, strict=False)]
+    for what, commands in further.items():
+        heads = (f"{what}:", " " * len(f"{what}:"))
+        lines += [f"{head} {line}" for head, line in zip(heads, commands, strict=False)]
     if sweep and first:
         both = typed("gantrain", "compare", files.relative(first), files.relative(sweep))
         lines.append(f"together: {readable(both)}")
@@ -79,6 +85,18 @@ def more_seeds(comparison: Comparison, places: Sequence[Path]) -> list[str]:
     again = command_line(overrides, comparison.records[0].summary.get("config_dir"))
     known = [files.relative(place.resolve()) for place in places]
     return [readable(again), readable(typed("gantrain", "compare", *known, further))]
+
+
+def more_steps(comparison: Comparison, sweep: Path) -> list[str]:
+    """The command by which each job of a sweep goes on to as many steps as may rank otherwise; none where as
+    many as it has will do, or nobody knows what was typed.
+    """
+    words, steps = typed_for(sweep), longer(comparison)
+    if not (words and steps):
+        return []
+    here = assigned("hydra.sweep.dir", files.relative(sweep))
+    overrides = ["-m", *extended(words, [f"train.steps={steps}"]), here]
+    return [readable(command_line(overrides, comparison.records[0].summary.get("config_dir")))]
 
 
 def _begun_by(sweep: Path) -> Path | None:

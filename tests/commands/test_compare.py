@@ -168,6 +168,16 @@ def test_a_run_shows_what_it_learns_from(gantrain: Command) -> None:
     assert real.getextrema() != drawn.getextrema()
 
 
+def test_a_folder_without_runs_among_others_is_left_out_and_named(gantrain: Command) -> None:
+    """Whoever mistypes a second sweep is not told a verdict without it and no word."""
+    Path("empty").mkdir()
+    assert gantrain("hydra.run.dir=run", *QUICK).code == 0
+    told = gantrain("compare", "run", "empty", "--format", "csv")
+    assert told.code == 0
+    assert told.err == "gantrain: warning: empty: there is no run in it, so it is left out\n"
+    assert len(told.out.splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

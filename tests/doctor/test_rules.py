@@ -14,6 +14,7 @@ import pytest
 
 from gantrain.doctor.rules.registry import BY_ID, PAGES, RULES, check_params
 from gantrain.doctor.rules.rule import SEVERITIES, Examination, Hit, Null, Rule, unchecked
+from gantrain.doctor.watch import Watch
 from gantrain.errors import GantrainError
 
 FACTS: dict[str, Any] = {
@@ -503,6 +504,13 @@ BROKEN = (
         "went well it ends below 0.35)",
     ),
     Broken(
+        "GD203",  # faint grain in the white around letters
+        {"fd_latest": 0.18, "fd_rand": 1.1},
+        "info",
+        "the run is over, and its pictures are still far from the real ones (fd_rand 1.1; where training "
+        "went well it ends below 0.3)",
+    ),
+    Broken(
         "GD301",
         {"lattice_2": 1.05, "lattice_4": 0.6, "phase_energy": 0.2, "detail": -0.09},
         "warning",
@@ -760,7 +768,7 @@ TWINS = (
     ("GD202", {"density": 0.1, "coverage": 0.08, "class_share_min": 0.02}, {}),  # bad pictures
     ("GD202", {"density": 0.8, "coverage": 0.59}, {}),
     ("GD202", {"density": 0.8, "coverage": 0.59, "class_share_min": 0.02, "class_confidence": 0.4}, {}),
-    ("GD203", {"fd_latest": 0.34}, {}),  # the worst healthy one
+    ("GD203", {"fd_latest": 0.34, "fd_rand": 0.29}, {}),  # the worst healthy one
     ("GD301", {"lattice_2": 0.73, "lattice_4": 0.78}, {"upsample.mode": "bilinear"}),  # the worst healthy one
     ("GD301", {"lattice_2": 0.35, "phase_energy": 0.09}, {}),  # a nearest one, still young
     ("GD301", {"lattice_2": 1.2, "phase_energy": 0.06, "detail": -0.87, "lattice_before": 0.5}, {}),
@@ -910,6 +918,18 @@ def test_bad_young_colour_pictures_still_show_their_checkerboard() -> None:
 
 
 # ---- The rules as a whole --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("before", "cause"), [(2.0, "GD301"), (-0.7, "GD303")])
+def test_a_pattern_from_before_training_is_the_cause_of_a_marked_border(before: float, cause: str) -> None:
+    """Transposed convolutions on photographs: mirroring the border made them worse, nearest cured both."""
+    watch, transposed = Watch(), {"upsample.mode": "transpose"}
+    untrained = {"untrained_lattice_2": before}
+    watch.examine(examination(untrained, transposed, step=0))
+    marked = untrained | {"border": -0.41, "lattice_2": 2.5, "phase_energy": 0.2}
+    watch.conclude([examination(marked, transposed)] * 3)
+    assert {"GD301", "GD303"} <= watch.standing.keys()
+    assert watch.primary == cause
 
 
 def test_causes_stand_before_their_symptoms() -> None:

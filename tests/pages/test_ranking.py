@@ -243,6 +243,23 @@ def test_runs_that_still_get_better_may_rank_otherwise(tmp_path: Path) -> None:
     assert "getting better" not in said("alone", 0.1), "its own last line says so"
 
 
+@pytest.mark.parametrize(("steps", "offered"), [(400, 800), (800, 1600)])
+def test_more_steps_are_a_command_where_they_may_rank_otherwise(
+    steps: int, offered: int, tmp_path: Path
+) -> None:
+    """In the jobs' own folders: they go on."""
+    young = {"config": {"train": {"steps": steps}}}
+    runs = ({**HINGE, **young, "seed": seed, "fd": [0.9, 0.3, 0.1]} for seed in (0, 1))
+    sweep(tmp_path, *runs, *seeds(BCE, 0.4, 0.5))
+    keep_multirun(tmp_path, ["loss=bce,hinge", "seed=0,1", f"train.steps={steps}"])
+    (again,) = re.findall("more steps: (.*)", told := write_comparison([str(tmp_path)]))
+    *words, folder = shlex.split(again)
+    assert words == ["gantrain", "-m", "loss=bce,hinge", "seed=0,1", f"train.steps={offered}"]
+    assert folder == f"hydra.sweep.dir={tmp_path}"
+    assert told.index("more seeds:") < told.index("more steps:")
+    assert str(escape(again)) in (tmp_path / files.COMPARISON).read_text()
+
+
 def test_short_runs_are_called_short(tmp_path: Path) -> None:
     short = compared(tmp_path / "short", *seeds(HINGE, 0.1), *seeds(BCE, 0.2))
     assert caveat(short) == (
@@ -256,15 +273,16 @@ def test_short_runs_are_called_short(tmp_path: Path) -> None:
 def test_other_metrics_that_say_otherwise_in_every_run_are_named(tmp_path: Path) -> None:
     """At the looks that rank: at its best by coverage alone the first would be as good."""
     runs = sweep(tmp_path, *seeds(HINGE, 0.1, 0.12), *seeds(BCE, 0.15, 0.17))
-    for run, coverage in zip(runs, (0.4, 0.5, 0.7, 0.6), strict=True):
+    for run, coverage in zip(runs, (0.4, 0.45, 0.7, 0.75), strict=True):
         for row, value in zip(run.evaluations, (0.9, coverage), strict=True):
             row["metrics"]["coverage_rand"] = row["metrics"]["fd_rand"] | {"value": value}
             row["metrics"]["vendi_rand"] = row["metrics"]["fd_rand"] | {"value": 1.0}
     said = "By coverage_rand every run of `loss=bce` is better than those of `loss=hinge`."
     assert caveat(compare(runs)).startswith(said)
     assert said not in caveat(compare([*runs[:2], runs[2]])), "one run is none to go by"
-    runs[3].evaluations[1]["metrics"]["coverage_rand"]["value"] = 0.45
-    assert said not in caveat(compare(runs))
+    for nearly_equal in (0.46, 0.45):
+        runs[3].evaluations[1]["metrics"]["coverage_rand"]["value"] = nearly_equal
+        assert said not in caveat(compare(runs))
 
 
 CUT_SHORT = ({"status": "interrupted"}, {"status": "running"})
@@ -406,6 +424,20 @@ def test_a_complaint_is_what_most_runs_were_told(tmp_path: Path) -> None:
     (candidate,) = compared(tmp_path, *runs).candidates
     assert candidate.complaint is not None
     assert candidate.complaint["rule"] == "GD201"
+
+
+def test_a_complaint_need_not_be_called_the_cause_in_each_run(tmp_path: Path) -> None:
+    """Both are collapsed; the one is checkered besides, which is its cause."""
+    collapse = CHECKERBOARD | {"rule": "GD201", "title": "Collapse"}
+    runs = seeds(HINGE, 0.1, 0.1)
+    runs[0]["findings"], runs[1]["findings"] = [collapse], [CHECKERBOARD, collapse | {"primary": False}]
+    (candidate,) = compared(tmp_path / "one", *runs).candidates
+    assert candidate.complaint is not None
+    assert candidate.complaint["rule"] == "GD201"
+    runs[0]["findings"] = [collapse | {"primary": False}, CHECKERBOARD]
+    (candidate,) = compared(tmp_path / "both", *runs).candidates
+    assert candidate.complaint is not None
+    assert candidate.complaint["rule"] == CHECKERBOARD["rule"]
 
 
 def test_the_same_seed_twice_is_no_evidence(tmp_path: Path) -> None:

@@ -11,3 +11,4 @@ if classes := int(facts["num_classes"]):
     inputs["labels"] = np.arange(16) % classes
 images = session.run(["images"], inputs)[0]  # float32 N x C x H x W, -1..1
 np.save("images.npy", ((images + 1) * 127.5).round().clip(0, 255).astype(np.uint8))
+print(f"images.npy: {len(images)} pictures, uint8 N x C x H x W")

@@ -10,3 +10,4 @@ if FACTS["latent_distribution"] == "uniform":
 labels = (torch.arange(16) % FACTS["num_classes"],) if FACTS["num_classes"] else ()
 images = generator(load_file("generator.safetensors"), z, *labels)  # float32 N x C x H x W, -1..1
 np.save("images.npy", ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy())
+print(f"images.npy: {len(images)} pictures, uint8 N x C x H x W")

@@ -13,3 +13,4 @@ if facts["latent_distribution"] == "uniform":
 labels = (torch.arange(16) % facts["num_classes"],) if facts["num_classes"] else ()
 images = generator(z, *labels).detach()  # float32 N x C x H x W, -1..1
 np.save("images.npy", ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy())
+print(f"images.npy: {len(images)} pictures, uint8 N x C x H x W")

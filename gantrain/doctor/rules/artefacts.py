@@ -153,6 +153,7 @@ GD303 = Rule(
         "precision_min": ANY_PRECISION,
     },
     test=border,
+    yields_to=("GD301",),  # a pattern from before training marks the border as well
     silenced_by=("GD201",),
     why="A frame of zeros around every map tells the convolutions where the picture ends. G learns the "
     "border as something of its own, and more so where convolutions have biases.",

@@ -28,6 +28,7 @@ from gantrain.doctor.rules.rule import (
     Params,
     Requirement,
     Rule,
+    Severity,
     Threshold,
     number,
 )
@@ -183,26 +184,37 @@ GD202 = Rule(
 )
 
 
+FAR_OFF: tuple[tuple[str, str, str, Severity], ...] = (
+    ("fd_latest", "fd_pca64", "fd_max", "warning"),
+    ("fd_rand", "fd_rand", "rand_max", "info"),
+)
+"""Signal, what it is a look at, its bound, how grave it is."""
+
+
 def far_off(at: Examination, params: Params) -> Hit | None:
-    distance, bound = at.get("fd_latest"), params["fd_max"]
-    if distance <= bound:
-        return None
-    message = (
-        f"the run is over, and its pictures are still far from the real ones (fd_pca64 {distance:.3g}; where "
-        f"training went well it ends below {bound:g})"
-    )
-    return Hit("warning", message, (Evidence("fd_latest", distance, None, None, bound),))
+    """By the pixels' coarse shapes a fault; by texture and fine lines alone, which come last, a remark."""
+    for signal, metric, name, severity in FAR_OFF:
+        distance, bound = at.get(signal, 0.0), params[name]
+        if distance > bound:
+            message = (
+                f"the run is over, and its pictures are still far from the real ones ({metric} "
+                f"{distance:.3g}; where training went well it ends below {bound:g})"
+            )
+            return Hit(severity, message, (Evidence(signal, distance, None, None, bound),))
+    return None
 
 
 GD203 = Rule(
     id="GD203",
     title="Still far from the real pictures",
-    severities=("warning",),
+    severities=("info", "warning"),
     tier="T2",
     needs=("fd_latest",),
+    uses=("fd_rand",),
     requires=(OVER, LONG_ENOUGH),
     thresholds={
         "fd_max": Threshold(0.35, "distance between fakes and reals (fd_pca64) at the end of the run"),
+        "rand_max": Threshold(0.3, "the same in textures (fd_rand): a remark above it"),
         "steps_min": STEPS_MIN,
     },
     test=far_off,
