@@ -640,7 +640,7 @@ BROKEN = (
     ),
     Broken(
         "GD402",
-        {"nearer_train": 0.74, "nearest_ratio": 1.13},
+        {"nearer_train": 0.74, "nearest_ratio": 1.13, "copy_ratio": 2.9},
         "warning",
         "74 % of the fakes are nearer to a training picture than to an unseen one (normal 50 %), "
         "at 1.13 times the distance of unseen pictures",
@@ -785,6 +785,7 @@ TWINS = (
     ("GD402", {"nearer_train": 0.74, "nearest_ratio": 1.9}, {}),
     ("GD402", {"nearer_train": 0.57, "nearest_ratio": 1.1, "copy_ratio": 0.7}, {}),
     ("GD402", {"nearer_train": 0.79, "nearest_ratio": 1.01, "nearer_spread": 0.18}, {}),  # few alike ones
+    ("GD402", {"nearer_train": 0.7, "nearest_ratio": 1.14, "copy_ratio": 6.8}, {}),  # far from all of them
     ("GD501", {"mode_gap": 2.9}, {}),
 )
 

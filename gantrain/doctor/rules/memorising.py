@@ -131,11 +131,11 @@ SEEN_ENOUGH = Requirement(
 
 
 def memorised(at: Examination, params: Params) -> Hit | None:
+    """Fakes that are all in all far from the training pictures are near to some of them by chance."""
     nearer, ratio, spread = at.get("nearer_train"), at.get("nearest_ratio"), at.get("nearer_spread", 0.0)
-    bound = max(params["nearer_max"], 0.5 + CHANCE_SPREADS * spread)
-    close = nearer > bound and ratio < params["nearest_max"]
-    copied = nearer > bound and at.get("copy_ratio", 1.0) < params["copy_max"]
-    if not (close or copied):
+    bound, distance = max(params["nearer_max"], 0.5 + CHANCE_SPREADS * spread), at.get("copy_ratio", 1.0)
+    close = ratio < params["nearest_max"] and distance < params["apart_min"]
+    if nearer <= bound or not (close or distance < params["copy_max"]):
         return None
     message = (
         f"{percent(nearer)} of the fakes are nearer to a training picture than to an unseen one (normal 50 "
@@ -167,6 +167,7 @@ GD402 = Rule(
             1.3, "median distance to the nearest training picture, over unseen pictures'"
         ),
         "copy_max": Threshold(0.8, "Frechet distance to the training pictures, over that of unseen pictures"),
+        "apart_min": Threshold(3.0, "the same where nothing is copied, however near the nearest ones are"),
         "variety_min": VARIETY_MIN,
         "precision_min": PRECISION_MIN,
         "steps_min": STEPS_MIN,
