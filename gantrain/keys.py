@@ -122,10 +122,11 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
     for later, what in LATER.items():
         if within(key, [later]):
             return GantrainError(key, f"not available yet: a later version brings {what}", "leave it out")
-    known = sorted({name for name in known if not name.endswith("._target_")} - {key})
+    parent, _, leaf = key.rpartition(".")
+    meant_for_code = leaf.startswith("_")  # nobody else means _target_
+    known = sorted(k for k in {*known} - {key} if meant_for_code or not k.endswith("._target_"))
     if section := of_section(key, known):
         return section
-    parent, _, leaf = key.rpartition(".")
     if not parent and key in KNOWN_AS:
         return GantrainError(key, "no such option", f"did you mean {KNOWN_AS[key]}?")
     if parent.startswith("model.") and leaf in GIVEN:
@@ -143,8 +144,8 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
         whole = by_leaf(known)
         close = [whole[near] for near in difflib.get_close_matches(leaf, whole, 1, 0.75)]
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    owners = ["data=folder"] if key == ROOT else _options_with(leaf, parent)
-    hint = f"it belongs to {', '.join(owners)}; " if owners and (key == ROOT or not close) else hint
+    owners = ["data=folder"] if key == ROOT else [] if close else _options_with(leaf, parent)
+    hint = f"it belongs to {', '.join(owners)}; " if owners else hint
     if parent:
         takes = sorted({k[len(parent) + 1 :].split(".")[0] for k in known if k.startswith(parent + ".")})
         nothing = f"{parent} as chosen takes no options" if parent in GROUPS else f"{parent} is no section"
