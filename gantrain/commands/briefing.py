@@ -16,6 +16,7 @@ from gantrain.doctor.report import Diagnosis, in_brief, in_full
 from gantrain.doctor.rules.lints import GD005C
 from gantrain.doctor.rules.rule import GOOD_PICTURES
 from gantrain.keys import RESUMABLE, key_of, within
+from gantrain.metrics.kinds import beside_real
 from gantrain.pages.records import Record
 from gantrain.train.cadence import some_four_times
 from gantrain.train.state import TrainingState
@@ -108,7 +109,7 @@ def quality(run: Record, step: int, shown: str) -> str:
     best, now = run.measured(run.metric), run.measured(run.metric, step)
     if best is None or now is None:
         return f"quality: {'unknown at the end' if best else 'not measured'}; now: gantrain evaluate {shown}"
-    usual = "" if now["null_mean"] is None else f" (real pictures: {now['null_mean']:.3g})"
+    usual = beside_real(run.metric, now["value"], now["null_mean"])
     past = "past its best: " if run.past_best else ""
     beside = f"; {past}{best['value']:.3g} at step {best['step']}, which --best takes"
     if not _was_better(run, step):

@@ -64,6 +64,10 @@ class Diagnosis:
 
 # ---- Lines -----------------------------------------------------------------------------------------------
 
+MEANT_BY_HEALTHY = (
+    "Said of the training; how good the pictures are by now is told by their quality (fd_rand, ...)"
+)
+
 
 def console_line(finding: Finding) -> str:
     """The one line for a finding that began, changed or ended."""
@@ -192,6 +196,12 @@ def unchecked_lines(diagnosis: Diagnosis) -> list[str]:
     return [f"{', '.join(ids)}: {reason}" for reason, ids in waiting.items()]
 
 
+def meant_by_healthy(diagnosis: Diagnosis) -> list[str]:
+    """Below the verdict on a run that is over: what a healthy one need not be yet."""
+    over = diagnosis.step >= diagnosis.total and not diagnosis.short
+    return [MEANT_BY_HEALTHY] if over and diagnosis.checked and not diagnosis.serious else []
+
+
 def share_line(diagnosis: Diagnosis) -> str | None:
     share = diagnosis.share
     if share is None:
@@ -207,6 +217,7 @@ def markdown(diagnosis: Diagnosis) -> str:
     """report.md: the verdict first, then each finding with its numbers, its picture and what to try."""
     lines = [f"# {_capital(verdict(diagnosis))}", ""]
     lines += [f"Step {diagnosis.step} of {diagnosis.total}, {diagnosis.status}.", ""]
+    lines += [part for line in meant_by_healthy(diagnosis) for part in (f"{line}.", "")]
     for finding in diagnosis.serious:
         lines += _section(finding, diagnosis.facts, alone=len(diagnosis.serious) == 1)
     lines += _list("Remarks", _remarks(diagnosis))
@@ -284,7 +295,7 @@ def in_brief(diagnosis: Diagnosis) -> str:
 
 def in_full(diagnosis: Diagnosis) -> str:
     """What report.md says, shorter, for the terminal."""
-    lines = [in_brief(diagnosis)]
+    lines = [in_brief(diagnosis), *meant_by_healthy(diagnosis)]
     for finding in diagnosis.serious:
         standing = _standing(finding, alone=len(diagnosis.serious) == 1)
         onset = f"first seen at step {finding['onset']}"

@@ -56,6 +56,15 @@ def levelled(name: str, value: float) -> float:
     return math.log(max(bad, 1e-9)) if name.partition("_")[0] in ABOVE_ZERO else bad
 
 
+def beside_real(name: str, value: float, null: float | None) -> str:
+    """What real pictures give, to be read after the value; how many times that is, of a distance."""
+    if null is None:
+        return ""
+    if name.partition("_")[0] in ABOVE_ZERO and value >= 2 * null > 0:
+        return f", {value / null:.0f} times what real pictures give ({null:.3g})"
+    return f" (real pictures: {null:.3g})"
+
+
 def meaning(name: str) -> str:
     """What it is, for a reader."""
     return MEANINGS[name.partition("_")[0]]

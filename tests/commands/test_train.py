@@ -84,7 +84,8 @@ def test_says_at_the_end_how_good_the_pictures_are_beside_real_ones(
     rows = files.read_rows(outcome.run / files.EVALUATIONS)
     looks = {row["step"]: row["metrics"]["fd_rand"] for row in rows if row["step"]}
     best, null = min(looks, key=lambda step: looks[step]["value"]), looks[6]["null_mean"]
-    said = f"quality: fd_rand {looks[6]['value']:.3g} (real pictures: {null:.3g})"
+    last = looks[6]["value"]
+    said = f"quality: fd_rand {last:.3g}, {last / null:.0f} times what real pictures give ({null:.3g})"
     assert (best < 6) == earlier
     said += f"; {looks[best]['value']:.3g} at step {best}, which --best takes" if earlier else ""
     better = looks[6]["value"] < 0.95 * min(looks[2]["value"], looks[4]["value"])

@@ -214,15 +214,19 @@ def test_a_finding_without_an_override_says_so() -> None:
 
 
 def test_a_healthy_report_says_what_was_checked() -> None:
-    assert (
-        in_full(HEALTHY)
-        == "Healthy: nothing wrong was found\n\nChecked for: GD004 The players' gradients cancel"
-    )
+    assert in_full(HEALTHY).splitlines() == [
+        "Healthy: nothing wrong was found",
+        "Said of the training; how good the pictures are by now is told by their quality (fd_rand, ...)",
+        "",
+        "Checked for: GD004 The players' gradients cancel",
+    ]
+    assert "\n\nSaid of the training; " in markdown(HEALTHY)
+    assert "Said of the training" not in in_full(replace(HEALTHY, total=2 * HEALTHY.total))
 
 
 def test_where_a_report_names_everything_the_terminal_names_what_is_worse_than_a_remark() -> None:
     at = replace(HEALTHY, checked=["GD001", "GD004", "GD005a", "GD302b"], run=Path("run"))
-    assert in_full(at).splitlines()[2:] == [
+    assert in_full(at).splitlines()[3:] == [
         "Checked for: a number is not finite, the players' gradients cancel, 2 things worth a remark at most"
     ]
 

@@ -206,7 +206,7 @@ def far_off(at: Examination, params: Params) -> Hit | None:
 
 GD203 = Rule(
     id="GD203",
-    title="Still far from the real pictures",
+    title="Unusually far from the real pictures",
     severities=("info", "warning"),
     tier="T2",
     needs=("fd_latest",),
