@@ -20,13 +20,14 @@ from gantrain.data.store import ImageSet
 from gantrain.errors import GantrainError
 from gantrain.metrics.evaluation import ClassShare, Measurement, classes_of, features_of, measure
 from gantrain.metrics.inception import PUBLISHED, evaluate_inception
-from gantrain.metrics.kinds import better, meaning
+from gantrain.metrics.kinds import better, is_distance, meaning
 from gantrain.metrics.reference import Reference
 from gantrain.pages.records import SHOWN_METRICS
 from gantrain.saved import move_pictures, pictures_of, refuse_other_data, saved_config
 
 BLOCK = 256
 FEW = 200  # pictures: with fewer a perfect score is easily had
+ENOUGH = 500  # real ones on either side, for their distance to tell how near a score of twice as many is
 NO_STEP = 0  # of pictures that no step of the run has drawn: a resume then keeps their row
 MIRRORED = (
     "  the real pictures are not mirrored, as data.flip=true makes half of these:",
@@ -183,13 +184,15 @@ def in_short(
     shown = {name: found[name] for name in dict.fromkeys((best, *SHOWN_METRICS)) if name in found}
     halves = {measured.null_n[1] for measured in shown.values() if measured.null_n}
     least, each = min(halves, default=None), len(halves) > 1
+    too_few = least is not None and least < min(count, ENOUGH)
     fewer = "; of fewer pictures distances come out much larger" if least and least < count else ""
-    fewer += ", and --split all has more" if fewer and least and least < FEW else ""
+    fewer += ", so of so few none is shown: --split all has more" if too_few else ""
     what = "real ones give, and how many" if each else f"{least:,} real ones give" if least else ""
     yield f"In short, of {count:,} pictures{f' (in brackets what {what}{fewer})' if least else ''}:"
     for name, measured in shown.items():
         of = f" of {measured.null_n[1]:,}" if each and measured.null_n else ""
-        real = "" if measured.null_mean is None else f" ({_number(measured.null_mean)}{of})"
+        told = measured.null_mean is not None and not (too_few and is_distance(name))
+        real = f" ({_number(measured.null_mean)}{of})" if told and measured.null_mean is not None else ""
         yield f"  {name} {_number(measured.value)}{real}: {meaning(name)}, {better(name)} is better"
     if dropped := [share.name for share in classes if share.dropped]:
         what = (

@@ -19,6 +19,7 @@ MEANINGS = {
 }
 KINDS = tuple(MEANINGS)
 NOISE = 0.05  # of a metric: two looks at one run that differ by less are alike
+DISTANCES = ("fd", "kd", "swd")
 ABOVE_ZERO = ("fd", "swd")  # an unbiased kernel distance can lie below it
 NEAREST_ONE = ("density", "vendi")
 IN_TRAINING = ("pca64", "rand")  # spaces that are looked at while training: they need no classifier
@@ -63,6 +64,10 @@ def beside_real(name: str, value: float, null: float | None) -> str:
     if name.partition("_")[0] in ABOVE_ZERO and value >= 2 * null > 0:
         return f", {value / null:.0f} times what real pictures give ({null:.3g})"
     return f" (real pictures: {null:.3g})"
+
+
+def is_distance(name: str) -> bool:
+    return name.partition("_")[0] in DISTANCES
 
 
 def meaning(name: str) -> str:

@@ -67,13 +67,19 @@ class Candidate:
         return not self.diverged and self.badness is not None and len(self.badness.values) < MANY
 
     @property
-    def complaint(self) -> Row | None:
-        """What most of its runs were told of; of several such findings what is most often the cause."""
+    def shared(self) -> list[Row]:
+        """What most of its runs were told of."""
         found = [finding for record in self.records for finding in record.serious]
         told = Counter(finding["rule"] for finding in found)
-        shared = [finding for finding in found if 2 * told[finding["rule"]] > len(self.records)]
-        causes = Counter(finding["rule"] for finding in shared if finding["primary"])
-        return max(shared, key=lambda finding: (causes[finding["rule"]], finding["primary"]), default=None)
+        return [finding for finding in found if 2 * told[finding["rule"]] > len(self.records)]
+
+    @property
+    def complaint(self) -> Row | None:
+        """Of what most of its runs were told of, what is most often the cause."""
+        causes = Counter(finding["rule"] for finding in self.shared if finding["primary"])
+        return max(
+            self.shared, key=lambda finding: (causes[finding["rule"]], finding["primary"]), default=None
+        )
 
     @property
     def standing(self) -> tuple[bool, float]:

@@ -207,9 +207,16 @@ class Comparison:
 
     @cached_property
     def _close(self) -> list[Candidate]:
-        """Those that chance alone may have put behind the first."""
+        """Those that chance alone may have put behind the first: not those with an option that is the worse
+        one of a setting that decides by itself.
+        """
         first, *others = self.judged
-        return [other for other in others if not apart(first, other)]
+        return [other for other in others if not (apart(first, other) or self._is_outdone(first, other))]
+
+    def _is_outdone(self, first: Candidate, other: Candidate) -> bool:
+        ours, theirs = dict(first.settings), dict(other.settings)
+        decided = ((key, [one.settings[0][1] for one in options]) for key, options in self._decided.items())
+        return any(ours[key] == best and theirs[key] in worse for key, (best, *worse) in decided)
 
     @property
     def _few(self) -> bool:
@@ -232,17 +239,19 @@ class Comparison:
         last = max(record.seed or 0 for record in self.records)
         return f"{last + 1},{last + 2}"
 
+    @cached_property
+    def _decided(self) -> dict[str, list[Candidate]]:
+        """Of several settings that were swept, each that decides by itself -> its options, best first."""
+        matched = {key: self._matched(key) for key in self.keys if len(self.keys) > 1}
+        return {key: options for key, options in matched.items() if options and self._decides(key, options)}
+
     def _better(self) -> Iterator[str]:
-        """Of several settings that were swept, each that decides by itself."""
-        for key in self.keys if len(self.keys) > 1 else ():
-            options = self._matched(key)
-            if options and self._decides(key, options):
-                first, *others = options
-                than = f"`{shown(key)}`" if len(others) > 1 else quoted(others[0])
-                every = "every other " if len(others) > 1 else ""
-                known = " that was measured" if len(options) < len(self._grouped((key,))) else ""
-                than = f"{every}{than}{known}: {told(first)} against {told(others[0])}"
-                yield f"On average over the rest, {quoted(first)} is better than {than}."
+        for key, (first, *others) in self._decided.items():
+            than = f"`{shown(key)}`" if len(others) > 1 else quoted(others[0])
+            every = "every other " if len(others) > 1 else ""
+            known = " that was measured" if len(others) + 1 < len(self._grouped((key,))) else ""
+            than = f"{every}{than}{known}: {told(first)} against {told(others[0])}"
+            yield f"On average over the rest, {quoted(first)} is better than {than}."
 
     def _decides(self, key: str, options: Sequence[Candidate]) -> bool:
         """Whether the first of matched options is better than the others; not if one of its runs diverged,
@@ -290,9 +299,15 @@ class Comparison:
         of: dict[str, list[Candidate]] = {}
         for candidate in judged[: len(judged) - bool(self._reason)]:
             if cause := candidate.complaint:
-                of.setdefault(named(cause), []).append(candidate)
+                of.setdefault(named(cause) + self._also(cause["rule"]), []).append(candidate)
         words = [f"of {together(found, judged)}: {said}" for said, found in of.items()]
         return f"The doctor says {'; '.join(words)}." if words else ""
+
+    def _also(self, rule: str) -> str:
+        """In how many runs of choices that it is not said of."""
+        others = [one.records for one in self.judged if rule not in {f["rule"] for f in one.shared}]
+        count = sum(rule in {f["rule"] for f in run.serious} for runs in others for run in runs)
+        return f", as in {count} of the other runs" if count else ""
 
     def _lost(self) -> str:
         of = f"{len(self.records)} {'run' if len(self.records) == 1 else 'runs'}"

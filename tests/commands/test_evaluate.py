@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,12 @@ def test_the_table(gantrain: Command) -> None:
     assert [line.split()[0] for line in lines[end + 2 :]] == ["fd_pca64", "coverage_rand", "vendi_rand"]
     all_of_them = gantrain("evaluate", "run", "-n", "256").out
     halves = (
-        "what 128 real ones give; of fewer pictures distances come out much larger, and --split all has more"
+        "what 128 real ones give; of fewer pictures distances come out much larger, so of so few none is "
+        "shown: --split all has more"
     )
     assert f"In short, of 256 pictures (in brackets {halves}):" in all_of_them
+    assert re.search(r"\n  fd_rand \S+: Frechet", all_of_them)
+    assert re.search(r"\n  coverage_rand \S+ \(\S+\): share", all_of_them)
 
 
 def test_brackets_say_of_how_many_where_they_differ() -> None:

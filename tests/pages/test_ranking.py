@@ -348,6 +348,35 @@ def test_one_clearly_behind_between_two_that_are_too_close_is_named(tmp_path: Pa
     assert f", clearly before `loss=wgan` (0.255 ± 0.0071 over 2 seeds); {close} it is too close" in told
 
 
+def test_the_worse_option_of_a_setting_that_decides_is_not_too_close(tmp_path: Path) -> None:
+    """Of two seeds each alone none is apart; all four pairs say that one optimiser is better."""
+    values = {
+        ("bce", "strategy1"): (0.12, 0.15),
+        ("hinge", "strategy1"): (0.125, 0.14),
+        ("bce", "ttur"): (0.3, 0.6),
+        ("hinge", "ttur"): (0.35, 0.65),
+    }
+    runs = []
+    for (loss, optim), found in values.items():
+        both = {"loss": loss, "optim": optim}
+        runs += seeds(
+            {"overrides": [f"{key}={value}" for key, value in both.items()], "choices": both}, *found
+        )
+    told = compared(tmp_path, *runs).verdict
+    assert "On average over the rest, `optim=strategy1` is better than `optim=ttur`" in told
+    (close,) = re.findall("; against (.*) it is too close to call", told)
+    assert re.findall("`(.*?)`", close) == ["loss=bce optim=strategy1"]
+    assert "other choices" not in close
+
+
+def test_what_is_wrong_with_some_of_the_others_too_is_said(tmp_path: Path) -> None:
+    """Whoever reads of the second alone takes the first to be free of it."""
+    first = seeds(HINGE, 0.1, 0.11)
+    first[1]["findings"] = [CHECKERBOARD]
+    told = compared(tmp_path, *first, *seeds(BCE, 0.12, 0.13, findings=[CHECKERBOARD])).verdict
+    assert "The doctor says of `loss=bce`: checkerboard (GD301), as in 1 of the other runs." in told
+
+
 def test_best_means_better_than_every_other(tmp_path: Path) -> None:
     """The second is far behind and steady, the third is anywhere."""
     runs = (*seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26), *seeds(WGAN, 0.1, 0.9))

@@ -38,8 +38,9 @@ OPTIONS: dict[tuple[str, str], Change] = {
     ("condition", "none"): {"condition.kind": "none"},
     ("upsample", "nearest"): {"upsample.mode": "nearest"},
     ("upsample", "bilinear"): {"upsample.mode": "bilinear"},
+    ("padding", "reflect_stem"): {"padding.mode": "zeros", "padding.stem": True},
     ("padding", "reflect"): {"padding.mode": "reflect"},
-    ("padding", "replicate"): {"padding.mode": "replicate"},
+    ("padding", "circular"): {"padding.mode": "circular"},
     ("augment", "diffaug"): {"augment._target_": "gantrain.augment.diffaug.DiffAugment"},
     ("downsample", "stride"): {"downsample.mode": "stride"},
     ("model", "dcgan"): {"model.generator._target_": "gantrain.networks.dcgan.Generator"},
@@ -290,8 +291,9 @@ def padded(mode: str) -> Callable[[Facts], Change]:
     """Another border, where there are convolutions that take it."""
 
     def change(facts: Facts) -> Change:
-        refused = mode == "reflect" and facts.get("runtime.deterministic")  # no such gradient on CUDA
-        return {} if refused or "model.generator.padding" not in facts else {"padding": mode}
+        mirrors, takes = mode.startswith("reflect"), "stem" if mode.endswith("_stem") else "padding"
+        refused = mirrors and facts.get("runtime.deterministic")  # no such gradient on CUDA
+        return {} if refused or f"model.generator.{takes}" not in facts else {"padding": mode}
 
     return change
 
