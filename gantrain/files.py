@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from functools import cache
+from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -209,11 +210,14 @@ def is_set_aside(checkpoint: Path) -> bool:
 
 def _meant(name: str) -> str:
     """What to type for a run that is not there."""
-    jobs = sorted(Path("outputs").glob(f"multirun/*/*/{name}/{CONFIG}")) if name.isdecimal() else []
-    if jobs:
-        return f"did you mean {from_here(jobs[-1].parent)}?"
-    if (Path("outputs") / name / CONFIG).is_file():
-        return f"did you mean {Path('outputs') / name}?"
+    outputs = Path("outputs")
+    if name and Path(name).name == name:  # as pages and tables name it
+        places = ("multirun/*/*",) if name.isdecimal() else ("*", "multirun/*")
+        found = [path for place in places for path in outputs.glob(f"{place}/{escape(name)}")]
+        if runs := sorted(path for path in found if (path / CONFIG).is_file()):
+            return f"did you mean {from_here(runs[-1])}?"
+    if (outputs / name / CONFIG).is_file():
+        return f"did you mean {outputs / name}?"
     beside = [path for path in Path(name).parent.glob("*") if (path / CONFIG).is_file()]
     if close := get_close_matches(Path(name).name, [path.name for path in beside], 1):
         return f"did you mean {Path(name).with_name(close[0])}?"

@@ -144,7 +144,8 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
         whole = by_leaf(known)
         close = [whole[near] for near in difflib.get_close_matches(leaf, whole, 1, 0.75)]
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    owners = ["data=folder"] if key == ROOT else [] if close else _options_with(leaf, parent)
+    owners = ["data=folder, or to a downloaded set"] if key == ROOT else []
+    owners = owners or ([] if close else _options_with(leaf, parent))
     hint = f"it belongs to {', '.join(owners)}; " if owners else hint
     if parent:
         takes = sorted({k[len(parent) + 1 :].split(".")[0] for k in known if k.startswith(parent + ".")})

@@ -74,7 +74,7 @@ TRAINING = {
     "hydra/launcher=foo": r"hydra/launcher=foo: no such option\n.*basic",
     "train.step=3": r"train.step: no such option\n.*train.steps\?",
     "epochs=10": r"epochs: no such option\n.*did you mean train.steps",
-    "data.root=photos": r"data.root: no such option\n.*it belongs to data=folder; data takes: flip",
+    "data.root=photos": r"data.root: no such option\n.*it belongs to data=folder, or .*; data takes: flip",
     "penalty.weight=5": r"\n  it belongs to penalty=dragan, penalty=r1, .*; penalty as chosen takes no",
     "optim.lr_g=fast": r"optim.lr_g: must be a number, got 'fast'\n  e.g. optim.lr_g=0.0002",
     "latent.dim=x": r"latent.dim: must be a whole number, got 'x'\n  e.g. latent.dim=16",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gantrain import files
+from gantrain.errors import GantrainError
 
 
 def test_a_row_after_one_that_was_cut_off_is_whole(tmp_path: Path) -> None:
@@ -88,6 +89,7 @@ KILLED_AMIDST = """
 import os, sys
 from pathlib import Path
 from gantrain import files
+from gantrain.errors import GantrainError
 with files.written_whole(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()
@@ -115,3 +117,26 @@ def test_the_next_process_removes_what_a_killed_one_left(tmp_path: Path) -> None
         subprocess.run(living, env=environment, check=True)
         assert hidden() == sorted([held, ".film.mp4.partial"])
     assert (tmp_path / "samples.npz").read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("18-43-09-88e8", "outputs/2026-11-23/18-43-09-88e8"),
+        ("3", "outputs/multirun/2026-11-23/17-41-07-aa89/3"),
+        ("17-41-07-aa89", None),  # a sweep is no run: it is not proposed as one
+        ("[", None),
+    ],
+)
+def test_a_run_by_the_name_that_pages_show_is_found(
+    name: str, place: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for run in ("outputs/2026-11-23/18-43-09-88e8", "outputs/multirun/2026-11-23/17-41-07-aa89/3"):
+        Path(run).mkdir(parents=True)
+        Path(run, files.CONFIG).touch()
+    with pytest.raises(GantrainError) as refused:
+        files.find_run(name)
+    assert refused.value.remedy == (
+        f"did you mean {place}?" if place else "`latest`, or a directory under outputs/"
+    )
