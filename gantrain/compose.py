@@ -21,9 +21,8 @@ from hydra.errors import (
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gantrain.config import type_reason
 from gantrain.console import typed, written
-from gantrain.errors import GantrainError, meant
+from gantrain.errors import GantrainError, meant, type_reason
 from gantrain.keys import (
     GROUPS,
     OPEN,

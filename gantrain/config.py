@@ -6,7 +6,6 @@ nodes whose constructor is the schema: see signatures.py.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -16,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gantrain.console import written
-from gantrain.errors import GantrainError
+from gantrain.errors import GantrainError, type_reason
 from gantrain.keys import COMPONENTS, GROUPS, NETWORKS, options_of, unknown_key
 from gantrain.sections import (
     CheckpointSection,
@@ -90,19 +89,6 @@ def check_skeleton(cfg: DictConfig) -> None:
             raise GantrainError(f"model.{network}", "is missing, and training needs one", options_of("model"))
     for section in SECTIONS:
         check_section(section, cfg[section])
-
-
-TYPES = {"Integer": "a whole number", "float": "a number", "bool": "true or false"}
-
-
-def type_reason(text: str, value: str) -> str:
-    """What is wrong with a value, by what OmegaConf says of it."""
-    if "is not Optional" in text or "value 'None'" in text:
-        return "needs a value"
-    for word, plain in TYPES.items():
-        if re.search(word, text, re.IGNORECASE):
-            return f"must be {plain}, got '{value}'"
-    return text or f"cannot be '{value}'"
 
 
 def check_section(name: str, node: DictConfig) -> DictConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -95,3 +96,16 @@ def of_the_file_system(
         return None
     remedy = remedy.format(place=place, again=again) if place or "{place}" not in remedy else CHECK
     return GantrainError(str(error.filename or "files"), error.strerror or "cannot be used", remedy)
+
+
+TYPES = {"Integer": "a whole number", "float": "a number", "bool": "true or false"}
+
+
+def type_reason(text: str, value: str) -> str:
+    """What is wrong with a value, by what OmegaConf says of it."""
+    if "is not Optional" in text or "value 'None'" in text:
+        return "needs a value"
+    for word, plain in TYPES.items():
+        if re.search(word, text, re.IGNORECASE):
+            return f"must be {plain}, got '{value}'"
+    return text or f"cannot be '{value}'"

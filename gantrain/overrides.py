@@ -45,6 +45,8 @@ def check_overrides(overrides: Sequence[str]) -> None:
             raise GantrainError(override, "names no key", "write key=value")
         if "=" not in override and not override.startswith("~"):
             raise not_an_override(override, before)
+        if override.startswith("+") and key in GROUPS and key != "sweep":
+            raise GantrainError(override, "is one of the options already", f"without the +: {key}={value}")
         if key in GROUPS and key not in OPTIONAL and value in ("null", "None", ""):
             raise GantrainError(override, "cannot be left out: training needs one", options_of(key))
         _check_writing(override.partition("=")[0], key, value)

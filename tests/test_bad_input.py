@@ -76,6 +76,8 @@ TRAINING = {
     "epochs=10": r"epochs: no such option\n.*did you mean train.steps",
     "data.root=photos": r"data.root: no such option\n.*it belongs to data=folder, or .*; data takes: flip",
     "penalty.weight=5": r"\n  it belongs to penalty=dragan, penalty=r1, .*; penalty as chosen takes no",
+    "+loss=hinge": r"\+loss=hinge: is one of the options already\n  without the \+: loss=hinge$",
+    "experiment=wgan +experiment=wgan_gp": r"without the \+: experiment=wgan_gp$",
     "optim.lr_g=fast": r"optim.lr_g: must be a number, got 'fast'\n  e.g. optim.lr_g=0.0002",
     "latent.dim=x": r"latent.dim: must be a whole number, got 'x'\n  e.g. latent.dim=16",
     "trainn.steps=3": r"trainn.steps: no such option\n.*did you mean train.steps\?",
@@ -95,7 +97,6 @@ TRAINING = {
     "+model.foo=1": r"model.foo: no such option\n.*width",
     "+model.generator.foo=1": r"model.generator.foo: no such option\n.*width",
     "+train=1": r"\+train: there is one already\n.*without the \+",
-    "+loss=hinge": r"loss: is given more than once",
     # wrong types
     "loss=bce,": r"loss: has a comma after its value\n  without: loss=bce$",
     "steps=300": r"steps: no such option\n  did you mean train.steps\?",

@@ -29,6 +29,7 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Named, because Pillow otherwise goes by content: PostScript called x.png would start Ghostscript.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
 LEFT_BY_SYSTEMS = {"__MACOSX", "Thumbs.db"}
+OUTPUTS = "outputs"  # in the current directory: configs/train.yaml
 GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
 BITS_PER_SAMPLE = 258  # TIFF's tag
 BAR_FROM = 300
@@ -93,8 +94,10 @@ def find_pictures(root: Path) -> Listing:
     """All files below `root` that end like a picture.
 
     Hidden files and folders are passed over in silence. Links to folders are followed; a folder met twice
-    (a link to a parent, say) is read once. Folders that cannot be read are listed with the reason.
+    (a link to a parent, say) is read once. Folders that cannot be read are listed with the reason, and so is
+    the one that commands write to, where they are given among the pictures.
     """
+    own = os.path.realpath(OUTPUTS)
     files: list[str] = []
     skipped: list[Skipped] = []
     seen: set[str] = set()
@@ -106,6 +109,9 @@ def find_pictures(root: Path) -> Listing:
             skipped.append((folder[:-1], "leads to a folder that was already read"))
             continue
         seen.add(real)
+        if folder and real == own:
+            skipped.append((folder[:-1], "is where gantrain writes"))
+            continue
         parts = folder.replace("/", "\0")
         folders, linked = list[str](), list[str]()
         try:

@@ -286,6 +286,23 @@ def test_finding_goes_down_sorts_and_leaves_hidden_things(tmp_path: Path) -> Non
     ]
 
 
+def test_what_gantrain_wrote_among_the_pictures_is_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts in the folder of the pictures; elsewhere a folder may be called so."""
+    for name in ("outputs/inspect/photos.png", "own.png", "cats/outputs/cat.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4)).save(path)
+    monkeypatch.chdir(tmp_path)
+    found = find_pictures(Path("."))
+    assert list(found.names()) == ["cats/outputs/cat.png", "own.png"]
+    assert found.skipped == [("outputs", "is where gantrain writes")]
+    assert len(find_pictures(Path("outputs"))) == 1
+    monkeypatch.chdir("cats")
+    assert len(find_pictures(tmp_path)) == 2
+
+
 def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "x.png").touch()
