@@ -144,9 +144,9 @@ def unknown_key(key: str, known: Iterable[str]) -> GantrainError:
         whole = by_leaf(known)
         close = [whole[near] for near in difflib.get_close_matches(leaf, whole, 1, 0.75)]
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    owners = ["data=folder, or to a downloaded set"] if key == ROOT else []
-    owners = owners or ([] if close else _options_with(leaf, parent))
-    hint = f"it belongs to {', '.join(owners)}; " if owners else hint
+    owners = "" if close else ", ".join(_options_with(leaf, parent))
+    owners = "data=folder, or to a downloaded set" if key == ROOT else owners
+    hint = f"it belongs to {owners}; " if owners else hint
     if parent:
         takes = sorted({k[len(parent) + 1 :].split(".")[0] for k in known if k.startswith(parent + ".")})
         nothing = f"{parent} as chosen takes no options" if parent in GROUPS else f"{parent} is no section"

@@ -191,8 +191,8 @@ def in_short(
     yield f"In short, of {count:,} pictures{f' (in brackets what {what}{fewer})' if least else ''}:"
     for name, measured in shown.items():
         of = f" of {measured.null_n[1]:,}" if each and measured.null_n else ""
-        told = measured.null_mean is not None and not (too_few and is_distance(name))
-        real = f" ({_number(measured.null_mean)}{of})" if told and measured.null_mean is not None else ""
+        null = None if too_few and is_distance(name) else measured.null_mean
+        real = "" if null is None else f" ({_number(null)}{of})"
         yield f"  {name} {_number(measured.value)}{real}: {meaning(name)}, {better(name)} is better"
     if dropped := [share.name for share in classes if share.dropped]:
         what = (

@@ -88,7 +88,7 @@ def rows(comparison: Comparison) -> list[list[Cell]]:
 
 def findings_of(record: Record) -> str:
     """ "GD301 Checkerboard, 2 remarks": what is worse than a remark by name."""
-    told = [f"{f['rule']} {f['title']}" for f in record.findings if f["severity"] != "info"]
+    told = [f"{f['rule']} {f['title']}" for f in record.serious]
     remarks = len(record.findings) - len(told)
     return ", ".join(told + ([f"{remarks} remark{'s' if remarks > 1 else ''}"] if remarks else []))
 
