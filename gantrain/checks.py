@@ -158,7 +158,7 @@ def facts_of_config(
 
 
 def facts_of_data(data: DataFacts) -> dict[str, Any]:
-    tenth = max(2, data.count // 10)  # a batch that an epoch has ten of; batch norm needs two pictures
+    tenth = max(2, 2 ** int(math.log2(max(1, data.count // 10))))  # an epoch has ten such batches or more
     return {
         "labelled": data.num_classes > 0,
         "image_size": data.image_size,

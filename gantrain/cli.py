@@ -36,7 +36,7 @@ from gantrain.errors import (
 )
 from gantrain.files import is_held, only_begun
 from gantrain.keys import GROUPS, config_dir, options_of
-from gantrain.overrides import check_blanks, check_overrides
+from gantrain.overrides import check_blanks, check_overrides, not_an_override
 from gantrain.train.cadence import some_four_times
 from gantrain.words import as_an_option
 
@@ -144,21 +144,31 @@ def _remove_if_empty(directory: Path) -> None:
 def _dispatch(argv: Sequence[str]) -> None:
     first = argv[0] if argv else ""
     check_blanks(argv)
-    if first == "--version":
+    if first in ("--version", "-V"):
         _version()
     elif first in COMMANDS:
         run_command(first, argv[1:])
     elif first and first[0].isalpha() and "=" not in first:
-        if "." in first and first in known_keys():
-            raise GantrainError(first, "has no value", f"{first}=VALUE; gantrain --cfg job lists all keys")
-        words, after = (*COMMANDS, "--help", "--version"), argv[1:]
-        hint = f"{options_of(first)}; " if first in GROUPS else meant(first, words, "gantrain ", 0.5)
-        if after and after[0] in COMMANDS:
-            hint = f"the command comes first: {typed('gantrain', after[0], first, *after[1:])}; "
-        remedy = f"{hint}commands: {', '.join(COMMANDS)}; training needs no word: gantrain [key=value]"
-        raise GantrainError(first, "no such command", remedy)
+        raise _no_such_command(first, argv[1:])
     else:
         _train(_checked(argv))
+
+
+def _no_such_command(word: str, after: Sequence[str]) -> GantrainError:
+    if "." in word and word in known_keys():
+        return GantrainError(word, "has no value", f"{word}=VALUE; gantrain --cfg job lists all keys")
+    if after and after[0] in COMMANDS:
+        hint = f"the command comes first: {typed('gantrain', after[0], word, *after[1:])}; "
+    elif word == "latest" or Path(word).is_dir():
+        return not_an_override(word)
+    elif ":" in word and word.partition(":")[0] in known_keys():
+        meant_so = typed("gantrain", word.replace(":", "=", 1), *after)
+        return GantrainError(word, "has a colon for its =", meant_so)
+    else:
+        words = (*COMMANDS, "--help", "--version")
+        hint = f"{options_of(word)}; " if word in GROUPS else meant(word, words, "gantrain ", 0.5)
+    remedy = f"{hint}commands: {', '.join(COMMANDS)}; training needs no word: gantrain [key=value]"
+    return GantrainError(word, "no such command", remedy)
 
 
 def _checked(argv: Sequence[str]) -> list[str]:

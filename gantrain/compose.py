@@ -242,9 +242,10 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
     if key == OPEN:
         remedy = f"one at a time: {OPEN}.GD201.variety_warn=0.2"
         return GantrainError(key, "is a section of rules and their parameters", remedy)
-    example = typed(f"{key}={0.5 if within(key, [OPEN]) else written(usual.get(key))}")
+    example = 0.5 if within(key, [OPEN]) else usual.get(key)
+    shown = typed(f"{key}={written([value] if example == [] else example)}")
     reason = type_reason(_first_line(cause) if cause is not None else "", value)
-    return of_section(key, known) or GantrainError(key, reason, f"e.g. {example}")
+    return of_section(key, known) or GantrainError(key, reason, f"e.g. {shown}")
 
 
 def _all_unknown(first: str, overrides: Sequence[str], known: set[str]) -> GantrainError:

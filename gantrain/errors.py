@@ -105,6 +105,8 @@ def type_reason(text: str, value: str) -> str:
     """What is wrong with a value, by what OmegaConf says of it."""
     if "is not Optional" in text or "value 'None'" in text:
         return "needs a value"
+    if "ListConfig" in text:
+        return f"must be a list, got '{value}'"
     for word, plain in TYPES.items():
         if re.search(word, text, re.IGNORECASE):
             return f"must be {plain}, got '{value}'"

@@ -221,17 +221,23 @@ def _meant(name: str) -> str:
     beside = [path for path in Path(name).parent.glob("*") if (path / CONFIG).is_file()]
     if close := get_close_matches(Path(name).name, [path.name for path in beside], 1):
         return f"did you mean {Path(name).with_name(close[0])}?"
-    misspelt = bool(get_close_matches(name, ["latest"]))
-    return f"{'did you mean `latest`? or ' if misspelt else '`latest`, or '}a directory under outputs/"
+    if get_close_matches(name, ["latest"]):
+        return "did you mean `latest`? or a directory under outputs/"
+    if not outputs.is_dir():
+        return "there is no outputs/ here: name it by its whole path, or start one with `gantrain`"
+    return "`latest`, or a directory under outputs/"
 
 
 def best_checkpoint(name: str) -> Path:
-    """The checkpoint that was best by metrics.best.
+    """The checkpoint that was best by metrics.best; of a run without checkpoints the run itself, for the
+    command to say so.
 
     Raises:
         GantrainError: no such run, or nothing was measured of it.
     """
     run, _ = find_run(name, saved=True)
+    if not numbered(run / CHECKPOINTS, "pt"):
+        return run
     best = read_summary(run).get("best")
     if best is None:
         raise GantrainError(

@@ -40,6 +40,8 @@ OPTIONS_KNOWN_AS = {
     "penalty=gp": "penalty=wgan_gp",
     "loss=vanilla": "loss=bce",
     "loss=gan": "loss=bce",
+    "augment=flip": "data.flip=true",
+    "augment=mirror": "data.flip=true",
 }
 
 # What the data and other sections tell the networks, and where it is chosen.

@@ -107,8 +107,10 @@ def not_an_override(text: str, before: str = "") -> GantrainError:
     """before: the word before it, whose value it may belong to."""
     whole, own = f"{before} {text}", own_pictures(text)
     remedy = f"in its place: {own}" if own else "gantrain --help lists both"
-    if (Path(text) / CONFIG).is_file():
+    if text == "latest" or (Path(text) / CONFIG).is_file():
         remedy = f"it is a run: {typed('gantrain', 'doctor', text)} judges it, resume goes on with it"
+    elif any(path for depth in ("*", "*/*", "*/*/*") for path in Path(text).glob(f"{depth}/{CONFIG}")):
+        remedy = f"there are runs in it: {typed('gantrain', 'compare', text)} says which was best"
     if "=" in before and Path(split(whole)[1]).exists():
         remedy = f"with its blank quoted: {typed(whole)}"
     return GantrainError(text, "is neither a command nor key=value", remedy)

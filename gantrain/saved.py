@@ -17,6 +17,7 @@ from gantrain import files
 from gantrain.build import DataFacts
 from gantrain.config import SECTIONS, Config
 from gantrain.console import typed, written
+from gantrain.data.images import reads
 from gantrain.errors import GantrainError
 from gantrain.keys import OPEN, RESUMABLE, ROOT, flatten, key_of, unknown_key, within
 from gantrain.sections import AUTO, DECIDED
@@ -24,6 +25,8 @@ from gantrain.sections import AUTO, DECIDED
 FACTS = "facts"  # of the data, in config.yaml beside what was composed
 USUAL = flatten({name: asdict(getattr(Config(), name)) for name in SECTIONS})
 """key -> what it is unless somebody sets it, of the typed sections."""
+
+OWN_PICTURES = "gantrain.data.sources.folder"  # the _target_ of data=folder
 
 OURS = {files.CONFIG: FACTS, files.SUMMARY: "diverged"}  # file -> a key that every run's has
 OF_A_RUN = (files.METRICS, files.SIGNALS, files.FINDINGS, files.EVALUATIONS, files.REPORT, files.PAGE)
@@ -132,6 +135,15 @@ def refuse_what_is_not_ours(directory: Path) -> None:
         raise GantrainError(
             str(directory), reason, "choose another hydra.run.dir (of a sweep: hydra.sweep.dir)"
         )
+
+
+def refuse_amidst_pictures(directory: Path, cfg: DictConfig) -> None:
+    """Refuses to begin a run where its own pictures would lie among those that it is trained on."""
+    root = cfg.data.get("root") if cfg.data._target_ == OWN_PICTURES else None
+    if root and not (directory / files.CONFIG).is_file() and reads(Path(root).expanduser(), directory):
+        reason = f"{directory} lies among the pictures of {root}, and the run's own would become some of them"
+        remedy = "leave it out, or choose another (of a sweep: hydra.sweep.dir)"
+        raise GantrainError("hydra.run.dir", reason, remedy)
 
 
 def _has_key(path: Path, key: str) -> bool:

@@ -119,7 +119,7 @@ TRAINING = {
     "train.steps=-5": r"train.steps: must be 1 or more, got -5\n.*train.steps=",
     "train.batch_size=-1": r"train.batch_size: must be 1 or more\D*-1\n.*train.batch_size=",
     "train.batch_size=1": r"train.batch_size: batch norm needs at least two",
-    "train.batch_size=100000": r"does not fit into the 1541 images to train on\n.*train.batch_size=154$",
+    "train.batch_size=100000": r"does not fit into the 1541 images to train on\n.*train.batch_size=128$",
     "model.width=-3": r"model.width: must be 1 or more, got -3\n.*model.width=",
     "optim.lr_g=-1": r"optim.lr_g: must be above 0, got -1\n.*optim.lr_g=2e-4",
     "optim.lr_d=inf": r"optim.lr_d: must be above 0, got inf\n.*optim.lr_d=2e-4",
@@ -227,6 +227,8 @@ def material(tmp_path: Path) -> None:
     for name in ("empty", "broken", "flat", "mine/loss", "mine/own", "begun"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "begun" / ".lock").touch()
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    (tmp_path / "runs" / "one" / "config.yaml").touch()
     (tmp_path / "broken" / "text.png").write_text("no picture")
     (tmp_path / "broken" / "void.jpg").touch()
     for index in range(12):
@@ -296,7 +298,13 @@ COMMANDS = {
     "resume latest": r"latest: there is no run.*\n.*start one",
     "sample x --besst": r"unrecognized arguments: --besst\n  did you mean --best\?",
     "loss": r"loss: no such command\n  choose one: loss=bce, ",
-    "resume nowhere": r"nowhere: no such run.*\n.*latest",
+    "resume nowhere": r"nowhere: no such run.*\n.*there is no outputs/ here: .*start one",
+    "latest": r"latest: is neither a command nor key=value\n  it is a run: gantrain doctor latest judges it",
+    "runs": r"runs: is neither .*\n  there are runs in it: gantrain compare runs says which was best",
+    "loss:hinge seed=3": r"loss:hinge: has a colon for its =\n  gantrain loss=hinge seed=3$",
+    "augment=flip": r"augment=flip: no such option\n  did you mean data.flip=true\?",
+    "doctor.ignore=GD301": r"ignore: must be a list, got 'GD301'\n  e.g. 'doctor.ignore=\[GD301\]'$",
+    "data=folder data.root=flat hydra.run.dir=flat/run": r"dir: .*flat/run lies among the pictures of flat",
     "doctor lastest": r"lastest: no such run.*\n.*did you mean `latest`\?",
     "widht=8": r"widht: no such option\n.*did you mean model.width\?",
     "resume empty": r"empty: is not a run.*\n.*outputs/",

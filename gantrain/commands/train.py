@@ -67,6 +67,7 @@ def train(
     with speaking(directory / files.LOG, job), recording_failure(directory, told) if swept else nullcontext():
         cfg = checks.resolved(cfg)
         facts = checks.check(cfg, asked.keys if asked is not None else ())
+        saved.refuse_amidst_pictures(directory, cfg)
         directory.mkdir(parents=True, exist_ok=True)
         with alone_in(directory):
             start_from = start or checkpoint.newest(directory)

@@ -70,7 +70,8 @@ class Published:
     def _download(self, target: Path, place: Path, read: Callable[[Path], T | None]) -> T | None:
         """Into `target`, where it is then to be read from `place`."""
         target.mkdir(parents=True, exist_ok=True)
-        with FileLock(target / f".{self.torchvision_class}.lock"):
+        (cache := cache_folder()).mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / f".{self.torchvision_class}.lock"):  # in none of the user's folders
             found, _ = _first(read, [place])  # another process may have fetched it while we waited
             if found is not None:
                 return found

@@ -90,6 +90,14 @@ class Listing:
         return made.hexdigest()
 
 
+def reads(root: Path, folder: Path) -> bool:
+    """Whether `find_pictures(root)` looks into `folder`, which need not be there yet."""
+    top, place, own = (Path(os.path.realpath(path)) for path in (root, folder, OUTPUTS))
+    is_own = top in own.parents and place.is_relative_to(own)
+    hidden = place.is_relative_to(top) and any(part.startswith(".") for part in place.relative_to(top).parts)
+    return place.is_relative_to(top) and not (is_own or hidden)
+
+
 def find_pictures(root: Path) -> Listing:
     """All files below `root` that end like a picture.
 

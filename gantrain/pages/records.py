@@ -115,7 +115,9 @@ class Record:
 
     @property
     def step(self) -> int:
-        return int(self.summary.get("step", 0))
+        """Of its last checkpoint, or, where it has told of a later one since, that."""
+        told = self.logged[-1]["step"] if self.logged else 0
+        return max(int(self.summary.get("step", 0)), told)
 
     @property
     def total(self) -> int | None:

@@ -118,6 +118,15 @@ def test_what_cannot_be_exported(
     assert reason in told.err
 
 
+def test_the_best_of_a_run_that_has_saved_nothing(gantrain: Command, run: Path) -> None:
+    """Leaving --best out would not help."""
+    for path in (run / files.CHECKPOINTS).iterdir():
+        path.unlink()
+    told = gantrain("export", "run", "--best")
+    assert told.code == 2
+    assert "has no checkpoint" in told.err
+
+
 @pytest.mark.parametrize("out", ["mine.safetensors", "mine.py"])
 def test_a_module_of_the_users_own_is_not_replaced(gantrain: Command, run: Path, out: str) -> None:
     Path("mine.py").write_text("TEN_YEARS = 'of work'\n")

@@ -28,6 +28,7 @@ from gantrain.data.images import (
     Unread,
     decode,
     find_pictures,
+    reads,
 )
 
 SIZE = 16
@@ -301,6 +302,26 @@ def test_what_gantrain_wrote_among_the_pictures_is_none_of_them(
     assert len(find_pictures(Path("outputs"))) == 1
     monkeypatch.chdir("cats")
     assert len(find_pictures(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("root", "folder", "read"),
+    [
+        (".", "run", True), (".", "outputs/run", False), (".", ".runs/run", False), (".", ".", True),
+        ("photos", "photos/outputs/run", True), ("photos", "run", False), ("outputs", "outputs/run", True),
+        ("..", "outputs/run", False), ("..", "photos/run", True), ("photos", "photos2", False),
+    ],
+)  # fmt: skip
+def test_it_is_known_which_folders_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str, folder: str, read: bool
+) -> None:
+    """A picture put there is found, or is not."""
+    (tmp_path / "here" / folder).mkdir(parents=True)
+    (tmp_path / "here" / root).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path / "here")
+    Image.new("L", (4, 4)).save(Path(folder, "x.png"))
+    assert bool(find_pictures(Path(root)).files) == read
+    assert reads(Path(root), Path(folder)) == read
 
 
 def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:

@@ -163,6 +163,7 @@ def test_what_is_missing_is_said_with_the_files_to_get() -> None:
         "put train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz into here or another folder"
         " and give data.root=FOLDER"
     )
+    assert not any(path.is_file() for path in Path("here").rglob("*"))
     error = refusal(sources.mnist)
     assert "MNIST is not in data/MNIST/raw, " in error.reason
     assert "apt install dataset-fashion-mnist" in refusal(sources.fashion_mnist, root="here").remedy

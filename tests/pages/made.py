@@ -46,8 +46,11 @@ def make_run(
     tiles: int = 8,
     pictures: int = 2,
     rows: int = 20,
+    told_of: int | None = None,
 ) -> Path:
-    """A run of 20 steps that measured fd_rand as often as `fd` is long; `rows` of its curves."""
+    """A run of 20 steps that measured fd_rand as often as `fd` is long; `rows` of its curves, up to its last
+    checkpoint or to the step `told_of`.
+    """
     steps = [20 * (n + 1) // max(1, len(fd)) for n in range(len(fd))]
     (place / files.SAMPLES).mkdir(parents=True)
     summary = {
@@ -68,7 +71,7 @@ def make_run(
         files.append_row(place / files.EVALUATIONS, {"step": step, "metrics": {"fd_rand": look}})
     logged = (
         {"step": step, "loss_d": 1 / step, "loss_g": step / 20, "d_real": 0.6, "d_fake": 0.4}
-        for step in range(1, rows + 1)
+        for step in range(1, min(rows, told_of or summary["step"]) + 1)
     )
     (place / files.METRICS).write_text("".join(f"{json.dumps(row)}\n" for row in logged))
     for finding in findings:

@@ -30,6 +30,13 @@ def test_a_row_tells_of_one_checkpoint(tmp_path: Path) -> None:
     )
 
 
+def test_a_killed_run_came_as_far_as_it_told(tmp_path: Path) -> None:
+    """Its last checkpoint is older: there may be none."""
+    runs = sweep(tmp_path, {"status": "killed", "told_of": 17}, {"status": "killed"})
+    rows = list(csv.DictReader(io.StringIO(as_csv(compare(runs)))))
+    assert [row["status"] for row in rows] == ["killed: 17 of 20 steps", "killed: 10 of 20 steps"]
+
+
 def test_remarks_are_counted(tmp_path: Path) -> None:
     """What is worse stands by its name."""
     remark = {**CHECKERBOARD, "severity": "info", "primary": False}
