@@ -48,6 +48,7 @@ PAIRS: Mapping[str, Pair] = {
     "GD203": Pair("fashion_mnist-10-healthy-wgan-wgan_gp-dcgan_layer_norm-tutorial", FASHION),
     "GD301": Pair("crops-13-transpose-strong", CROPS),
     "GD302b": Pair("fashion_mnist-0-healthy-lsgan-bilinear-tutorial", FASHION),
+    "GD302c": Pair("own-repeated", "own-interpolated"),
     "GD303": Pair("own-frame", CROPS),
     "GD304": Pair("fashion_mnist-0-mlp-strong", FASHION),
     "GD401": Pair("fashion_mnist-0-few-images-weak", FASHION),
@@ -62,6 +63,8 @@ FIXED = tuple(f"~model.generator.{key}" for key in ("activation", "padding", "st
 OWN: Mapping[str, tuple[str, ...]] = {
     "own-sigmoid": ("data=fashion_mnist", "train.steps=800", f"{FAULTY}.SigmoidGenerator", *FIXED),
     "own-frame": ("data=crops", "train.steps=800", f"{FAULTY}.FramedGenerator", *FIXED),
+    "own-repeated": ("data=crops", "train.steps=800", "upsample=nearest", "seed=1"),
+    "own-interpolated": ("data=crops", "train.steps=800", "upsample=bilinear", "seed=1"),
     "entangled-for-long": (
         *("data=fashion_mnist", "train.steps=1200", "schedule=entangled"),
         "doctor.max_overhead=1",  # as many looks as a longer run would have

@@ -70,13 +70,8 @@ def as_tensor(image: Image.Image) -> Tensor:
 
 def spectrum(fakes: Tensor, about: Material) -> Image.Image:
     """How far each frequency stands out, of fakes and reals, the lattice's ringed; and an example of each."""
-    fakes = _few(fakes)
-    powers = {
-        "fakes": artefacts.power_spectrum(to_signed(fakes)),
-        "reals": about.reference.side.spectrum.cpu(),
-    }
     tiles = []
-    for name, power in powers.items():
+    for name, power in _powers(fakes := _few(fakes), about).items():
         shown = enlarged(heat(_centred(_standing_out(power))), LARGE)
         peaks = (f"period {period} {artefacts.lattice_peak(power, period):+.2f}" for period in PERIODS)
         told = f"log10 of it: {', '.join(peaks)}"
@@ -85,6 +80,35 @@ def spectrum(fakes: Tensor, about: Material) -> Image.Image:
     tiles.append(captioned(enlarged(_real(about), LARGE), "a real picture"))
     title = "A pattern that repeats every 2 or 4 pixels is dark inside the rings (middle: slow changes)"
     return page(title, arranged(tiles, 2))
+
+
+def directions(fakes: Tensor, about: Material) -> Image.Image:
+    """How far each frequency exceeds the others at its distance, of both; and an example of each."""
+    tiles = []
+    for name, power in _powers(fakes := _few(fakes), about).items():
+        shown = enlarged(heat(_centred(_of_its_ring(power))), LARGE)
+        told = f"log10 of it along the axes: {artefacts.along_axes(power):+.2f}"
+        tiles.append(captioned(shown, f"power over that of all directions, {name}", told))
+    streaks = [artefacts.along_axes(artefacts.power_spectrum(to_signed(fake[None]))) for fake in fakes]
+    most = fakes[int(np.nanargmax(streaks))]
+    tiles.append(captioned(enlarged(most, LARGE), "the fake that shows it most"))
+    tiles.append(captioned(enlarged(_real(about), LARGE), "a real picture"))
+    return page("Lines along rows and columns are a dark cross (middle: slow changes)", arranged(tiles, 2))
+
+
+def _of_its_ring(power: Tensor) -> Tensor:
+    """log10 of the power over the mean power at its distance from frequency zero: H x W."""
+    size = len(power)
+    steps = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
+    radius = torch.hypot(steps[:, None], steps).round().long().clamp(max=size // 2)
+    usual = artefacts.radial_profile(power)[radius]
+    return ((power + artefacts.SILENCE) / (usual + artefacts.SILENCE)).log10()
+
+
+def _powers(fakes: Tensor, about: Material) -> dict[str, Tensor]:
+    """Mean power of each frequency, H x W."""
+    reals = about.reference.side.spectrum.cpu()
+    return {"fakes": artefacts.power_spectrum(to_signed(fakes)), "reals": reals}
 
 
 def _standing_out(power: Tensor) -> Tensor:
@@ -126,11 +150,8 @@ def _most_lattice(fakes: Tensor) -> Tensor:
 
 def fine_detail(fakes: Tensor, about: Material) -> Image.Image | None:
     """Power by frequency, of fakes and reals, whatever the direction."""
-    powers = {
-        "fakes": artefacts.power_spectrum(to_signed(_few(fakes))),
-        "reals": about.reference.side.spectrum.cpu(),
-    }
-    profiles = {name: artefacts.radial_profile(power).tolist()[1:] for name, power in powers.items()}
+    powers = _powers(_few(fakes), about).items()
+    profiles = {name: artefacts.radial_profile(power).tolist()[1:] for name, power in powers}
     series = {
         name: [(float(k), v + artefacts.SILENCE) for k, v in enumerate(profile, 1)]
         for name, profile in profiles.items()
@@ -315,6 +336,7 @@ EXHIBITS: dict[str, Drawn] = {
     "GD203": by_step("Distance between the fakes and the real pictures (fd_pca64)", "fd_pca64"),
     "GD301": of_fakes(spectrum),
     "GD302b": of_fakes(fine_detail),
+    "GD302c": of_fakes(directions),
     "GD303": of_fakes(ring_profile),
     "GD304": of_fakes(speckle_map),
     "GD401": by_step(

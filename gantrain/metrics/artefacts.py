@@ -93,6 +93,31 @@ def detail(fake_spectrum: Tensor, real_spectrum: Tensor) -> float:
     return float((fake / real).log10()[-(len(real) // 4) :].mean())
 
 
+def along_axes(spectrum: Tensor) -> float:
+    """Mean log10 ratio of the power along the two axes of frequency over that beside them, at equal distances
+    H / 8 .. H / 2 from frequency zero: structure that follows rows or columns of pixels.
+
+    0 for noise; above it for what is drawn by straight lines. nan for pictures too small to have both.
+    """
+    size = len(spectrum)
+    steps = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64).abs()
+    u, v = steps[:, None].expand(size, size), steps.expand(size, size)
+    radius, logs = torch.hypot(u, v).round().long(), (spectrum.cpu() + SILENCE).log10()
+
+    def by_radius(where: Tensor) -> Tensor:
+        totals = torch.bincount(radius[where], logs[where], size)
+        return totals / torch.bincount(radius[where], minlength=size)  # nan, where there is none
+
+    axes = (u <= 1) | (v <= 1)  # Hann's window spreads a line over its neighbours
+    ratios = by_radius(axes) - by_radius((u > 2) & (v > 2))
+    return float(ratios[size // 8 : size // 2 + 1].nanmean()) if all_finite(spectrum) else math.nan
+
+
+def streaks(fake_spectrum: Tensor, real_spectrum: Tensor) -> float:
+    """How much more of the structure follows rows and columns than in the reals: log10, see `along_axes`."""
+    return along_axes(fake_spectrum) - along_axes(real_spectrum)
+
+
 # Phases: what depends on where in a period of s pixels a pixel stands
 
 

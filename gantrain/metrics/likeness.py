@@ -132,6 +132,7 @@ def _of_pixels(signed: Tensor, side: RealSide) -> dict[str, float]:
         "phase_energy": max(artefacts.phase_energy(some, period) for period in PERIODS),
         "border": artefacts.border_contrast(artefacts.ring_contrast(signed), side.rings),
         "detail": artefacts.detail(spectrum, side.spectrum),
+        "streaks": artefacts.streaks(spectrum, side.spectrum),
         "range_distance": artefacts.range_distance(quantiles, side.quantiles, side.std),
         "range_overlap": artefacts.range_overlap(quantiles, side.quantiles),
         "saturation": artefacts.saturation(signed),

@@ -190,6 +190,8 @@ FIRST = (
     ("GD201", "penalty=r1 model=dcgan_layer_norm", "optim.lr_d=0.0004 optim.lr_g=0.0001"),
     ("GD103", "optim=ttur optim.lr_d=1e-6", "optim.lr_d=0.0004"),
     ("GD103", "optim=rmsprop optim.lr_d=1e-2", "optim.lr_d=5e-05"),
+    ("GD302c", "", "upsample=bilinear"),
+    ("GD302c", "upsample=bilinear train.steps=800", "train.steps=1600"),
     ("GD303", "", "padding=reflect_stem"),
     ("GD303", "padding=reflect_stem", "padding=reflect"),
     ("GD303", "runtime.deterministic=true", "padding=circular"),

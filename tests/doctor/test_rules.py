@@ -58,6 +58,7 @@ NULLS = {
     "phase_energy": Null(0.008, 0.002),
     "border": Null(0.0, 0.01),
     "detail": Null(0.0, 0.02),
+    "streaks": Null(0.0, 0.02),
     "speckle": Null(0.004, 0.002),
 }
 HEALTHY = {
@@ -97,6 +98,7 @@ HEALTHY = {
     "phase_energy": 0.02,
     "border": 0.01,
     "detail": -0.3,
+    "streaks": 0.2,
     "range_distance": 0.05,
     "range_overlap": 1.0,
     "speckle": 0.01,
@@ -556,6 +558,13 @@ BROKEN = (
         {"upsample.mode": "bilinear"},
     ),
     Broken(
+        "GD302c",
+        {"streaks": 0.94},
+        "info",
+        "straight lines along rows and columns stand out 8.7 times as much as in real pictures "
+        "(log10 0.94, real 0.00 ± 0.02)",
+    ),
+    Broken(
         "GD303",
         {"border": -0.49},
         "warning",
@@ -776,6 +785,7 @@ TWINS = (
     ("GD301", {"lattice_2": 1.4, "phase_energy": 0.06, "detail": -2.06}, {}),  # SN-hinge, far too smooth
     ("GD301", {"lattice_4": 1.42, "phase_energy": 0.01}, {}),  # pooled digits, whose own pictures are blocky
     ("GD301", {"lattice_4": 0.49, "phase_energy": 0.07}, {}),  # SN-hinge on Fashion-MNIST
+    ("GD302c", {"streaks": 0.3}, {}),  # enlarged bilinearly, on the same photographs
     ("GD303", {"border": -0.1}, {}),
     ("GD401", {"auc_gap": 0.02}, {}),
     ("GD401", {"auc_seen": 0.6}, {}),
@@ -851,6 +861,7 @@ def ask_of_all(rule: Rule, cases: list[Examination], params: dict[str, float]) -
             "the pictures came nearer over the doctor's last looks: young ones are alike and noisy",
         ),
         ("GD301", {"variety": 0.08}, {}, "the fakes are too much alike"),
+        ("GD302c", {}, {"upsample.mode": None}, "needs an upsampling layer"),
         ("GD402", {"precision": 0.05}, {}, "the fakes are too far from real pictures"),
         ("GD402", {}, {"facts.count": 20_000}, "too many training pictures to look for a copy among"),
         ("GD202", {}, {"data.flip": True}, "mirrored fakes (data.flip=true) may be taken for another class"),
@@ -966,7 +977,7 @@ def test_a_message_is_one_plain_sentence(case: Broken) -> None:
             (),
             "doctor.params.GD2O1: no such rule\n  did you mean GD201? there are: GD001, GD002, GD003, GD004, "
             "GD005a, GD005b, GD005c, GD005d, GD005e, GD005f, GD005g, GD101, GD102, GD103, GD104, GD201, "
-            "GD202, GD203, GD301, GD302a, GD302b, GD303, GD304, GD401, GD402, GD501",
+            "GD202, GD203, GD301, GD302a, GD302b, GD302c, GD303, GD304, GD401, GD402, GD501",
         ),
         (
             {"GD201": {"variety_warm": 0.4}},

@@ -14,6 +14,7 @@ from torch.testing import assert_close
 from gantrain.metrics import artefacts
 from gantrain.metrics.artefacts import (
     Background,
+    along_axes,
     background,
     border_contrast,
     border_flatness,
@@ -29,6 +30,7 @@ from gantrain.metrics.artefacts import (
     ring_contrast,
     saturation,
     speckle,
+    streaks,
 )
 
 SIZES = pytest.mark.parametrize("size", [16, 20, 28, 32, 36, 56])
@@ -393,6 +395,41 @@ def test_saturation() -> None:
     assert saturation(images) == pytest.approx(4 / 8)
 
 
+# ---- Streaks ---------------------------------------------------------------------------------------------
+
+
+def test_noise_has_no_direction() -> None:
+    assert along_axes(power_spectrum(noise(400, 3, 32, 32))) == pytest.approx(0, abs=0.02)
+    assert along_axes(power_spectrum(noise(400, 1, 15, 15))) == pytest.approx(0, abs=0.05)
+
+
+def test_lines_along_rows_and_columns_stand_out_and_slanted_ones_do_not() -> None:
+    fine = noise(64, 1, 32, 32, seed=3)
+    down = fine + noise(64, 1, 1, 32, seed=4)
+    across = fine + noise(64, 1, 32, 1, seed=4)
+    slanted = fine + noise(64, 1, 1, 64, seed=4)[:, :, 0].unfold(2, 32, 1)[:, :, :32]  # a step a row
+    found = [along_axes(power_spectrum(x)) for x in (down, across, slanted)]
+    assert found[0] == pytest.approx(found[1], abs=0.05)
+    assert found[0] > 0.5
+    assert found[2] < 0
+
+
+def test_streaks_are_what_the_reals_have_not() -> None:
+    """Their logarithms are of ratios: the strength of all frequencies together does not count."""
+    real, fake = noise(64, 1, 32, 32), noise(64, 1, 32, 32) + noise(64, 1, 1, 32)
+    of_real, of_fake = power_spectrum(real), power_spectrum(fake)
+    assert streaks(of_real, 9 * of_real) == pytest.approx(0, abs=1e-6)
+    assert streaks(of_fake, of_real) == pytest.approx(along_axes(of_fake) - along_axes(of_real))
+    assert math.isnan(streaks(of_fake * math.nan, of_real))
+
+
+def test_along_axes_by_hand() -> None:
+    """Ten times the power on the axes and beside them by one, at every distance; zero frequency left out."""
+    steps = torch.fft.fftfreq(16, 1 / 16).abs()
+    on = (steps[:, None] <= 1) | (steps <= 1)
+    assert along_axes(torch.where(on, 10.0, 1.0).double()) == pytest.approx(1)
+
+
 # ---- All of them -----------------------------------------------------------------------------------------
 
 
@@ -404,6 +441,7 @@ def all_numbers(images: Tensor) -> dict[str, Any]:
     return {
         "lattice": [lattice_peak(spectrum, period) for period in (2, 4)],
         "detail": detail(spectrum, power_spectrum(reals)),
+        "streaks": streaks(spectrum, power_spectrum(reals)),
         "energy": [phase_energy(images, period) for period in (2, 4)],
         "difference": [phase_difference(images, period) for period in (2, 4)],
         "border": border_contrast(rings, ring_contrast(reals)),

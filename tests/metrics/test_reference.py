@@ -20,8 +20,8 @@ from gantrain.metrics.reference import Reference
 
 SIGNALS = {
     "vendi_ratio", "variety", "near_pair_ratio", "precision", "recall", "density", "coverage", "fd_pca64",
-    "lattice_2", "lattice_4", "phase_energy", "border", "detail", "range_distance", "range_overlap",
-    "saturation", "speckle",
+    "lattice_2", "lattice_4", "phase_energy", "border", "detail", "streaks", "range_distance",
+    "range_overlap", "saturation", "speckle",
 }  # fmt: skip
 """What the rules of the middle tier ask for."""
 
@@ -390,6 +390,12 @@ FAULTS = {
     "blurred": (
         lambda x: to_uint8(F.avg_pool2d(F.pad(to_signed(x), (1,) * 4, mode="reflect"), 3, 1)),
         {"detail"},
+    ),
+    "woven": (
+        lambda x: to_uint8(
+            to_signed(x) + 0.2 * torch.randn(*x.shape[:3], 1, generator=Generator().manual_seed(1))
+        ),
+        {"streaks"},
     ),
     "half the range": (lambda x: x // 2 + 64, {"range_overlap", "range_distance", "saturation"}),
     "speckled": (

@@ -1,4 +1,4 @@
-"""Rules about marks in the pictures: lattices, blur, borders, speckle."""
+"""Rules about marks in the pictures: lattices, blur, streaks, borders, speckle."""
 
 from __future__ import annotations
 
@@ -111,6 +111,39 @@ GD302B = Rule(
     why="A young generator has not learnt the finest detail yet; one that enlarges bilinearly cannot. "
     "Such pictures look soft, and distances on pixels do not mind.",
     remedies=remedies("GD302b"),
+)
+
+
+def streaked(at: Examination, params: Params) -> Hit | None:
+    value, null = at.get("streaks"), at.nulls["streaks"]
+    bound = highest(null, params["excess"])
+    if value <= bound:
+        return None
+    message = (
+        f"straight lines along rows and columns stand out {10**value:.2g} times as much as in real pictures "
+        f"(log10 {value:.2f}, real {usual(null)})"
+    )
+    return Hit("info", message, (against(at, "streaks", bound),))
+
+
+GD302C = Rule(
+    id="GD302c",
+    title="Streaks along rows and columns",
+    severities=("info",),
+    tier="T2",
+    needs=("streaks",),
+    uses=("variety",),
+    nulls=("streaks",),
+    requires=(UPSAMPLES, VARIED),
+    thresholds={
+        "excess": Threshold(0.5, "log10 of the power along the axes over that beside them, above the reals'"),
+        "variety_min": VARIETY_MIN,
+    },
+    test=streaked,
+    silenced_by=("GD201",),
+    why="Enlarged maps repeat what is coarse along rows and columns, and a young or narrow generator cannot "
+    "turn it yet: the pictures look woven. Interpolation passes on the least of it.",
+    remedies=remedies("GD302c"),
 )
 
 # ---- GD303, GD304: places --------------------------------------------------------------------------------
