@@ -230,7 +230,7 @@ NEAREST = Advice(
     "upsample=nearest",
     if_taken("model.generator.upsample", {"upsample": "nearest"}),
     "Every new pixel is made of the same number of weights, so none can stand out (Odena et al. 2016).",
-    "Fine texture comes from one convolution and may look blocky at first.",
+    "Fine texture comes from one convolution and may look blocky or woven at first.",
     "Not if blocks are the complaint.",
 )
 EVENLY = replace(
