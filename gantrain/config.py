@@ -257,7 +257,7 @@ WARNINGS = (
         ("batch_size", "count", "tenth"),
         lambda batch, count, tenth: batch <= count < 10 * batch and tenth < batch,
         "a batch of {batch_size} out of {count} images leaves fewer than 10 updates an epoch: "
-        "smaller ones make more of few pictures",
+        "smaller ones give more of them for as many pictures seen",
         "train.batch_size={tenth}",
     ),
     Rule(

@@ -15,7 +15,7 @@ from gantrain import files, pictures
 from gantrain.checkpoint import Checkpoints
 from gantrain.console import log
 from gantrain.metrics.evaluation import Measurement, evaluate
-from gantrain.metrics.kinds import IN_TRAINING, NOISE, badness
+from gantrain.metrics.kinds import IN_TRAINING, NOISE, badness, of_real
 from gantrain.metrics.reference import Reference
 from gantrain.metrics.stamps import Stamp, differing
 from gantrain.networks.latent import Latent
@@ -138,8 +138,8 @@ class Quality:
         known = {name: row["value"] for name, row in rows.items() if row["value"] is not None}
         self.tracker.add(known, state.step)
         files.append_row(self.run / files.EVALUATIONS, {"step": state.step, "metrics": rows})
-        now = found[self.name]
-        usual = "" if now.null_mean is None else f" (real pictures: {now.null_mean:.3g})"
+        now, real = found[self.name], of_real(self.name, rows[self.name])
+        usual = f" (real pictures: {real})" if real else ""
         log.info("step %d of %d: %s %.3g%s", state.step, self.total, self.name, now.value, usual)
         worse = math.isfinite(now.value) and self._compare(state, now)
         looks = {"around": self.around, "recent": self.recent}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import torch
 from omegaconf import DictConfig
 
 from gantrain import files
-from gantrain.console import tell
+from gantrain.compose import extended
+from gantrain.console import tell, typed
 from gantrain.data.store import ImageSet
 from gantrain.doctor.report import Diagnosis, in_brief, in_full
 from gantrain.doctor.rules.lints import GD005C
@@ -92,7 +93,8 @@ def say_goodbye(directory: Path, state: TrainingState, cfg: DictConfig) -> None:
     measured = run.measured(run.metric) is not None
     how_good = quality(run, state.step, shown) if cfg.metrics.every else ""
     where = [f"newest picture: {files.from_here(grids[-1])}"] if grids else []
-    longer = f"gantrain resume {shown} train.steps={max(2 * state.step, GOOD_PICTURES)}"
+    steps = f"train.steps={max(2 * state.step, GOOD_PICTURES)}"
+    longer = typed("gantrain", "resume", files.relative(directory), *extended([steps], resumable(run)))
     following = (
         f"gantrain sample {shown}{' --best' if _was_better(run, state.step) else ''} -n 64",
         cured(run) or ("" if run.past_best else longer),
@@ -109,7 +111,7 @@ def quality(run: Record, step: int, shown: str) -> str:
     best, now = run.measured(run.metric), run.measured(run.metric, step)
     if best is None or now is None:
         return f"quality: {'unknown at the end' if best else 'not measured'}; now: gantrain evaluate {shown}"
-    usual = beside_real(run.metric, now["value"], now["null_mean"])
+    usual = beside_real(run.metric, now)
     past = "past its best: " if run.past_best else ""
     beside = f"; {past}{best['value']:.3g} at step {best['step']}, which --best takes"
     if not _was_better(run, step):
@@ -124,8 +126,15 @@ def _was_better(run: Record, step: int) -> bool:
 
 def cured(run: Record) -> str | None:
     """The command with what the doctor would change; None: nothing but what a resume may."""
+    return None if resumable(run) or not (remedy := _remedy(run)) else run.command_with(remedy)
+
+
+def resumable(run: Record) -> Sequence[str]:
+    """What the doctor would change, if a resume may."""
+    remedy = _remedy(run)
+    return remedy if all(within(key_of(override), RESUMABLE) for override in remedy) else ()
+
+
+def _remedy(run: Record) -> Sequence[str]:
     rates = [finding["remedy"] for finding in run.findings if finding["rule"] == GD005C.id]  # suspected first
-    remedy = (rates or [run.primary["remedy"]])[0] if run.primary else ()
-    if all(within(key_of(override), RESUMABLE) for override in remedy):
-        return None
-    return run.command_with(remedy)
+    return (rates or [run.primary["remedy"]])[0] if run.primary else ()

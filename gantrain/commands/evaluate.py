@@ -25,7 +25,7 @@ from gantrain.metrics.reference import Reference
 from gantrain.pages.records import SHOWN_METRICS
 from gantrain.saved import move_pictures, pictures_of, refuse_other_data, saved_config
 
-BLOCK = 256
+BLOCK, ALL = 256, 10_000
 FEW = 200  # pictures: with fewer a perfect score is easily had
 ENOUGH = 500  # real ones on either side, for their distance to tell how near a score of twice as many is
 NO_STEP = 0  # of pictures that no step of the run has drawn: a resume then keeps their row
@@ -38,7 +38,7 @@ MIRRORED = (
 def evaluate(
     name: str,
     settings: Sequence[str] = (),
-    count: int = 10_000,
+    count: int = ALL,
     split: str = "held_out",
     images: Path | None = None,
     seed: int = 0,
@@ -71,7 +71,9 @@ def evaluate(
     reference = _reference(run, real, split, runtime.choose_device(device))
     drawn_from = str(chosen or run)
     fakes: Fakes = Folder(images, facts, seed) if images else Drawn(drawn_from, device, seed, reference)
-    count = min(count, reference.count, fakes.count or count)
+    count = min(asked_for := count, reference.count, fakes.count or count)
+    if count == reference.count and ALL > asked_for > count:
+        aside(f"{count:,} are drawn, as many as there are real ones to compare with")
     if count < FEW:
         aside(f"warning: {count} pictures tell little: what the numbers are depends on how few there are")
     features = features_of(_with_progress(fakes.blocks(count), count), reference)
@@ -89,7 +91,7 @@ def evaluate(
     }
     mirrored = bool(cfg.data.get("flip")) and images is None
     asked = cfg.condition.kind == "class" and images is None
-    short = in_short(found, [] if mirrored else classes, cfg.metrics.best, count, asked)
+    short = in_short(found, [] if mirrored else classes, cfg.metrics.best, count, asked, split)
     lines = [*report(found, classes), "", *short, *(MIRRORED if mirrored else ())]
     print(dumps({"run": str(run)} | row, indent=2) if json else "\n".join(lines))
     files.append_row(run / files.EVALUATIONS, row)
@@ -176,17 +178,19 @@ def in_short(
     best: str,
     count: int,
     asked: bool = False,
+    split: str = "held_out",
 ) -> Iterator[str]:
     """What most people want to know: the metric by which the run's checkpoints are kept, first.
 
-    asked: every class was asked for, as often as it is real.
+    asked: every class was asked for, as often as it is real. split: the real pictures that were taken.
     """
     shown = {name: found[name] for name in dict.fromkeys((best, *SHOWN_METRICS)) if name in found}
     halves = {measured.null_n[1] for measured in shown.values() if measured.null_n}
     least, each = min(halves, default=None), len(halves) > 1
     too_few = least is not None and least < min(count, ENOUGH)
     fewer = "; of fewer pictures distances come out much larger" if least and least < count else ""
-    fewer += ", so of so few none is shown: --split all has more" if too_few else ""
+    others = "" if split == "all" else ": --split all has more"
+    fewer += f", so of so few none is shown here{others}" if too_few else ""
     what = "real ones give, and how many" if each else f"{least:,} real ones give" if least else ""
     yield f"In short, of {count:,} pictures{f' (in brackets what {what}{fewer})' if least else ''}:"
     for name, measured in shown.items():

@@ -12,6 +12,7 @@ from gantrain.compose import beside, composed
 from gantrain.config import check_skeleton, refuse
 from gantrain.data.store import ImageSet
 from gantrain.doctor.rules.changes import FEW_OF_A_CLASS
+from gantrain.doctor.rules.lints import GD005E
 from gantrain.errors import GantrainError
 from gantrain.keys import command_line
 
@@ -64,4 +65,7 @@ def outlook(cfg: DictConfig, images: ImageSet, command: str) -> str:
     more = "\n  with condition=class beside it one can say which class to draw" if by_class else ""
     if more and images.count < FEW_OF_A_CLASS * images.num_classes:
         more += "; with so few pictures of each they may vary less"
+    if facts["count"] < GD005E.params["pictures_min"]:
+        more += f"\n  {facts['count']} pictures to train on are few: D may come to know them by heart;"
+        more += "\n  more of them help most, and augment=diffaug in a long run"
     return f"next: {command}{more}"

@@ -68,11 +68,11 @@ def weight(finding: Finding) -> tuple[Severity, bool]:
     return finding["severity"], finding["primary"]
 
 
-def judged(finding: Finding, primary: str | None, stood_before: bool = False) -> Finding:
-    """The finding as it stands beside the cause. An info is a remark, nobody's symptom; nor is what stood
-    there before training.
+def judged(finding: Finding, primary: str | None, by_itself: bool = False) -> Finding:
+    """The finding as it stands beside the cause. An info is a remark, nobody's symptom; nor is what stands
+    by itself.
     """
-    is_symptom = primary not in (None, finding["rule"]) and finding["severity"] != "info" and not stood_before
+    is_symptom = primary not in (None, finding["rule"]) and finding["severity"] != "info" and not by_itself
     return {
         **finding,
         "primary": finding["rule"] == primary,

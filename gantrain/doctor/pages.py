@@ -105,8 +105,9 @@ def _measured(rule: Rule) -> list[str]:
     yields = [_gives_way(id) for id in rule.yields_to]
     roots = " or ".join(rule.rooted_in)
     rooted = [f"Where {roots} was found before training it is nobody's symptom."] if roots else []
+    apart = [f"{' or '.join(rule.apart_from)} is never its cause."] if rule.apart_from else []
     silent = [f"Left alone while {' or '.join(rule.silenced_by)} is an error."] if rule.silenced_by else []
-    return [*lines, f"- {' '.join([once, *yields, *rooted, *silent])}"]
+    return [*lines, f"- {' '.join([once, *yields, *rooted, *apart, *silent])}"]
 
 
 def _gives_way(id: str) -> str:

@@ -162,7 +162,10 @@ class Watch:
         """In the order of causes, the one that is the cause marked `primary`, the others `because_of` it."""
         primary = self.primary
         found = {id: finding for id, record in self.records.items() if (finding := record.active)}
-        return [judged(finding, primary, self._stood_before(id)) for id, finding in found.items()]
+        return [
+            judged(finding, primary, self._stood_before(id) or primary in self.rules[id].apart_from)
+            for id, finding in found.items()
+        ]
 
     @property
     def resolved(self) -> list[Finding]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from gantrain.errors import GantrainError, meant
 
@@ -18,6 +20,7 @@ MEANINGS = {
     "vendi": "variety over that of the real pictures",
 }
 KINDS = tuple(MEANINGS)
+MUCH_FEWER = 1.25  # of 1 / n_real + 1 / n_fake, that of the real pictures over that of the fakes
 NOISE = 0.05  # of a metric: two looks at one run that differ by less are alike
 DISTANCES = ("fd", "kd", "swd")
 ABOVE_ZERO = ("fd", "swd")  # an unbiased kernel distance can lie below it
@@ -57,13 +60,35 @@ def levelled(name: str, value: float) -> float:
     return math.log(max(bad, 1e-9)) if name.partition("_")[0] in ABOVE_ZERO else bad
 
 
-def beside_real(name: str, value: float, null: float | None) -> str:
+def of_real(name: str, look: Mapping[str, Any]) -> str:
+    """What real pictures give beside a measurement (Measurement.plain), in words; "" where nobody knows.
+
+    A distance grows where there are fewer pictures, about as 1 / n_real + 1 / n_fake (Chong and Forsyth,
+    "Effectively Unbiased FID and Inception Score", CVPR 2020): that of halves of a small set is more than
+    as many pictures as the fakes are would give.
+    """
+    if look["null_mean"] is None:
+        return ""
+    bound = "at most " if is_distance(name) and _is_of_fewer(look) else ""
+    return f"{bound}{look['null_mean']:.3g}"
+
+
+def _is_of_fewer(look: Mapping[str, Any]) -> bool:
+    """Whether real was held against real in so small numbers that it matters."""
+    counts = look.get("null_n"), (look["stamp"]["n_real"], look["stamp"]["n_fake"])
+    halves, whole = (sum(1 / n for n in pair or ()) for pair in counts)
+    return halves > MUCH_FEWER * whole
+
+
+def beside_real(name: str, look: Mapping[str, Any]) -> str:
     """What real pictures give, to be read after the value; how many times that is, of a distance."""
-    if null is None:
+    told, value, null = of_real(name, look), look["value"], look["null_mean"]
+    if not told:
         return ""
     if name.partition("_")[0] in ABOVE_ZERO and value >= 2 * null > 0:
-        return f", {value / null:.0f} times what real pictures give ({null:.3g})"
-    return f" (real pictures: {null:.3g})"
+        least = "at least " if told.startswith("at most") else ""
+        return f", {least}{value / null:.0f} times what real pictures give ({told})"
+    return f" (real pictures: {told})"
 
 
 def is_distance(name: str) -> bool:

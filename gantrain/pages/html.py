@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gantrain import __version__
-from gantrain.metrics.kinds import better
+from gantrain.metrics.kinds import better, of_real
 from gantrain.pages.candidates import NAMED
 from gantrain.pages.caveats import caveat
 from gantrain.pages.curves import charts_of
@@ -89,6 +89,7 @@ def _page(
             metrics=metrics,
             legend=legend(comparison),
             look_of=look_of,
+            of_real=of_real,
             better=better,
             film=film,
             exhibits=exhibits_of(comparison.records),

@@ -160,13 +160,6 @@ class Comparison:
 
     # ---- In words ----------------------------------------------------------------------------------------
 
-    def null(self, metric: str) -> float | None:
-        """What real pictures give against other real ones, on average over the runs that are ranked."""
-        ranked = [record for record in self.records if record.name in self.measured]
-        looks = [look for record in ranked if (look := record.measured(metric))]
-        nulls = [look["null_mean"] for look in looks if look["null_mean"] is not None]
-        return fmean(nulls) if nulls else None
-
     @cached_property
     def verdict(self) -> str:
         """What was better, in a sentence or three; only what the numbers say."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean
 from typing import Any
 
 from gantrain import files
-from gantrain.metrics.kinds import better, meaning
+from gantrain.metrics.kinds import better, meaning, of_real
 from gantrain.pages.caveats import caveat
 from gantrain.pages.ranking import Comparison
 from gantrain.pages.records import SHOWN_METRICS, Record
@@ -47,20 +48,27 @@ def look_of(record: Record, metric: str, comparison: Comparison) -> dict[str, An
 def legend(comparison: Comparison) -> str:
     """Which way each number is better, what real pictures give, what ± means; "" without numbers."""
     metrics = metrics_of(comparison)
-    nulls = {metric: comparison.null(metric) for metric in metrics}
+    reals = {metric: _of_real(comparison, metric) for metric in metrics}
     told: dict[str, list[str]] = {}
-    for metric, null in nulls.items():
-        ideal = "" if null is None else f" ({null:.3g})"
-        told.setdefault(f"{better(metric)} is better", []).append(f"{metric}{ideal}")
+    for metric, real in reals.items():
+        told.setdefault(f"{better(metric)} is better", []).append(f"{metric} ({real})" if real else metric)
     words = [f"{comparison.metric}: {meaning(comparison.metric)}"] if metrics else []
     words += [f"{way}: {', '.join(names)}" for way, names in told.items()]
-    if any(null is not None for null in nulls.values()):
+    if any(reals.values()):
         words.append("in brackets: what real pictures give")
     if len(metrics) > 1:
         words.append(f"each run at its best look by {comparison.metric}")
     if metrics and any(len(candidate.records) > 1 for candidate in comparison.candidates):
         words.append("±: standard deviation")
     return "; ".join(words)
+
+
+def _of_real(comparison: Comparison, metric: str) -> str:
+    """What real pictures give against other real ones, on average over the runs that are ranked."""
+    ranked = [record for record in comparison.records if record.name in comparison.measured]
+    looks = [look for record in ranked if (look := record.measured(metric))]
+    nulls = [look["null_mean"] for look in looks if look["null_mean"] is not None]
+    return of_real(metric, looks[0] | {"null_mean": fmean(nulls)}) if nulls else ""
 
 
 def rows(comparison: Comparison) -> list[list[Cell]]:

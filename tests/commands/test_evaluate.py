@@ -75,7 +75,7 @@ def test_the_table(gantrain: Command) -> None:
     all_of_them = gantrain("evaluate", "run", "-n", "256").out
     halves = (
         "what 128 real ones give; of fewer pictures distances come out much larger, so of so few none is "
-        "shown: --split all has more"
+        "shown here: --split all has more"
     )
     assert f"In short, of 256 pictures (in brackets {halves}):" in all_of_them
     assert re.search(r"\n  fd_rand \S+: Frechet", all_of_them)

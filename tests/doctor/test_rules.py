@@ -624,7 +624,7 @@ BROKEN = (
         "warning",
         "D knows its training pictures by heart: it ranks 90 % of them above real ones that it has never "
         "seen (normal 50 %), but tells fakes from either alike (gap 0.00), and they are near the real ones "
-        "(fd_pca64 0.17): it may be harmless so far",
+        "(fd_pca64 0.17 at the doctor's last look): it may be harmless so far",
     ),
     Broken(
         "GD401",

@@ -189,6 +189,13 @@ def test_what_stood_before_training_is_nobodys_symptom() -> None:
     assert [finding["because_of"] for finding in grave.active] == [[], [], []]
 
 
+def test_what_a_rule_is_apart_from_is_not_its_cause() -> None:
+    watch = Watch(rules=[A, replace(B, apart_from=("GD901",))])
+    looks(watch, range(300, 600, 100), a=1.5, b=1.5)
+    assert watch.primary == "GD901"
+    assert [finding["because_of"] for finding in watch.active] == [[], []]
+
+
 def test_an_info_is_neither_cause_nor_symptom() -> None:
     remark = replace(
         A, id="GD900", severities=("info",), test=lambda at, params: Hit("info", "by the way"), needs=()

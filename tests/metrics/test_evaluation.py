@@ -12,6 +12,7 @@ from gantrain.data import sources
 from gantrain.metrics.coverage import overlap
 from gantrain.metrics.distances import frechet_distance, kernel_distance, sliced_wasserstein
 from gantrain.metrics.evaluation import ClassShare, Measurement, classes_of, evaluate, features_of, measure
+from gantrain.metrics.kinds import beside_real, of_real
 from gantrain.metrics.reference import Reference
 from gantrain.metrics.stamps import Stamp
 
@@ -108,6 +109,29 @@ def test_quick_looks_take_as_many_reals_as_fakes(judge: Reference, unseen: Tenso
     assert found["fd_rand"].value == pytest.approx(
         frechet_distance(judge.features("rand")[:200], fake), rel=1e-6
     )
+
+
+def test_halves_of_a_small_set_are_farther_apart_than_the_set_would_be(
+    digits: tuple[Tensor, Tensor], unseen: Tensor
+) -> None:
+    """So what they give is said to be a bound; shares and counts are not distances."""
+    few = Reference(digits[0], None, torch.arange(200), "train", spaces=("pca64",))
+    found = evaluate(unseen, few, ["pca64"])
+    distance, coverage = found["fd_pca64"], found["coverage_pca64"]
+    assert distance.null_n == (100, 100)
+    assert distance.null_mean is not None
+    assert distance.value < 0.8 * distance.null_mean, "real pictures as well, but more of them"
+    assert of_real("fd_pca64", distance.plain()) == f"at most {distance.null_mean:.3g}"
+    assert of_real("coverage_pca64", coverage.plain()) == f"{coverage.null_mean:.3g}"
+    assert beside_real("fd_pca64", distance.plain() | {"value": 4 * distance.null_mean}) == (
+        f", at least 4 times what real pictures give (at most {distance.null_mean:.3g})"
+    )
+
+
+def test_of_enough_pictures_halves_are_no_bound(judge: Reference, unseen: Tensor) -> None:
+    distance = evaluate(unseen[:100], judge, ["pca64"])["fd_pca64"]
+    assert of_real("fd_pca64", distance.plain()) == f"{distance.null_mean:.3g}"
+    assert of_real("fd_pca64", distance.plain() | {"null_mean": None}) == ""
 
 
 def test_blocks_are_as_good_as_one_set(judge: Reference, unseen: Tensor) -> None:

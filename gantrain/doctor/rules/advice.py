@@ -39,7 +39,7 @@ ADVICE: dict[str, tuple[Advice, ...]] = {
     "GD301": (r.NEAREST, r.BILINEAR),
     "GD302a": (r.BILINEAR,),
     "GD302b": (r.NEAREST, r.LONGER),
-    "GD302c": (r.BILINEAR, r.LONGER),
+    "GD302c": (r.LONGER, r.BILINEAR),
     "GD303": (r.REFLECT_STEM, r.REFLECT, r.CIRCULAR),
     "GD304": (r.CONVOLUTIONAL, r.TANH, r.USUAL_RATES, r.LONGER),
     "GD401": (r.ALL_PICTURES, r.GOES_ON, r.AUGMENTED, r.R1, r.HEAVIER_PENALTY, r.MIRRORED),

@@ -13,6 +13,7 @@ from typing import Any
 from gantrain import console
 from gantrain.doctor.rules.rates import USUAL_RATES, pace, rates_are_usual
 from gantrain.doctor.rules.rule import GOOD_PICTURES, Facts, number
+from gantrain.train.cadence import some_four_times
 
 Change = dict[str, Any]
 
@@ -244,10 +245,19 @@ def all_pictures(facts: Facts) -> Change:
 
 
 def stopped_in_time(facts: Facts) -> Change:
-    """Only a watch on the quality, where D has not seen each picture so often that it must suffer."""
-    seen = times_seen(facts, number(facts, "train.steps", 0))
-    early = seen < OFTEN and "train.stop_when_worse" in facts
-    return {"train.stop_when_worse": True} if early else {}
+    """On with a watch on the quality, where D has not seen each picture so often that it must suffer."""
+    steps = number(facts, "train.steps", 0)
+    return longer(facts) | watched({**facts, **longer(facts)}) if times_seen(facts, steps) < OFTEN else {}
+
+
+def watched(facts: Facts) -> Change:
+    """Stops where the quality falls, with as many looks at it as it takes to be sure of that."""
+    if "train.stop_when_worse" not in facts:
+        return {}
+    steps, every = int(number(facts, "train.steps", 0)), number(facts, "metrics.every", 0)
+    often = some_four_times(steps // max(1, int(number(facts, "metrics.patience", 1))))
+    seldom = {"metrics.every": often} if not 0 < every <= often else {}
+    return {"train.stop_when_worse": True} | seldom
 
 
 def augmented(facts: Facts) -> Change:

@@ -63,7 +63,7 @@ def overfits(at: Examination, params: Params) -> Hit | None:
     if gap <= bounds["gap"] and distance <= params["fd_near"]:
         message += (
             f", but tells fakes from either alike (gap {gap:.2f}), and they are near the real ones "
-            f"(fd_pca64 {distance:.2g}): it may be harmless so far"
+            f"(fd_pca64 {distance:.2g} at the doctor's last look): it may be harmless so far"
         )
         return Hit("warning", message, evidence)
     bad = seen > max(params["seen_error"], bounds["seen"]) or gap > max(params["gap_error"], bounds["gap"])
@@ -151,7 +151,7 @@ def memorised(at: Examination, params: Params) -> Hit | None:
 
 GD402 = Rule(
     id="GD402",
-    title="The generator copies training pictures",
+    title="The fakes lean on the training pictures",
     severities=("warning",),
     tier="T3",
     needs=("nearer_train", "nearest_ratio"),
@@ -174,7 +174,7 @@ GD402 = Rule(
     },
     test=memorised,
     silenced_by=("GD201",),
-    why="With few pictures, or a D that knows them by heart, the safest fake is a copy. Distances to the "
-    "data fall all the same, so only unseen pictures give it away.",
+    why="With few pictures, or a D that knows them by heart, fakes come to resemble single ones of them, in "
+    "the end as copies. Distances to the data fall all the same, so only unseen pictures give it away.",
     remedies=remedies("GD402"),
 )

@@ -194,17 +194,17 @@ MIRRORED = Advice(
     "Not for letters, digits or anything with a left and a right.",
 )
 STOPS_IN_TIME = Advice(
-    "train.stop_when_worse=true",
-    changes.if_taken("train.stop_when_worse", {"train.stop_when_worse": True}),
+    "train.stop_when_worse=true metrics.every=50",
+    changes.watched,
     "The copies come late: the best checkpoint lies before them.",
     "The run may end before its last step.",
     "Not if the quality still rises.",
 )
 GOES_ON = Advice(
-    "train.stop_when_worse=true",
+    "train.steps=3200 train.stop_when_worse=true metrics.every=100",
     changes.stopped_in_time,
     "D has not seen each picture so often that the fakes must suffer: go on, and end when they get worse.",
-    "The run may end before its last step.",
+    "The time of the steps; the run may end before its last one.",
     "Not if the pictures get worse already: then more of them, or augment=diffaug.",
 )
 TOLD_THE_CLASS = Advice(

@@ -104,6 +104,7 @@ class Rule:
     why: two sentences. remedies: facts -> those that fit them, best first.
     exact: one hit is proof, at any step. yields_to: rules that are the cause where both are active, although
     they stand later in the order. silenced_by: rules whose error makes this one's numbers meaningless.
+    apart_from: rules that cannot be the cause of this one.
     rooted_in: rules that find before training what leads to this one: where one of them does, it is nobody's
     symptom and yields to none; where none does, no other rule yields to it.
     """
@@ -124,6 +125,7 @@ class Rule:
     yields_to: tuple[str, ...] = ()
     silenced_by: tuple[str, ...] = ()
     rooted_in: tuple[str, ...] = ()
+    apart_from: tuple[str, ...] = ()
 
     @property
     def page(self) -> str:
