@@ -80,6 +80,16 @@ def test_the_table(gantrain: Command) -> None:
     assert f"In short, of 256 pictures (in brackets {halves}):" in all_of_them
     assert re.search(r"\n  fd_rand \S+: Frechet", all_of_them)
     assert re.search(r"\n  coverage_rand \S+ \(\S+\): share", all_of_them)
+    more = gantrain("evaluate", "run", "-n", "1000")
+    assert "256 are drawn, as many as there are real ones to compare with" in more.err
+
+
+def test_more_real_ones_are_not_proposed_where_all_were_taken() -> None:
+    stamp = Stamp("rand", "", 256, 256, "all", True, True, "none")
+    found = {"fd_rand": Measurement(0.1, 0.09, 0.02, (128, 128), stamp)}
+    head, distance = in_short(found, (), "fd_rand", 256, split="all")
+    assert head.endswith("so of so few none is shown here):")
+    assert distance.startswith("  fd_rand 0.1000: ")
 
 
 def test_brackets_say_of_how_many_where_they_differ() -> None:

@@ -56,6 +56,13 @@ def test_pictures_that_show_nothing_are_counted(gantrain: Command, tmp_path: Pat
     assert "blank: 1 picture of a single colour\n" in said
 
 
+def test_few_pictures_are_said_to_be_few(gantrain: Command, tmp_path: Path) -> None:
+    for number in range(60):
+        Image.new("L", (16, 16), 4 * number).save(tmp_path / f"{number}.png")
+    said = gantrain("inspect", "data=folder", "data.root=.", "data.image_size=16", "train.batch_size=8").out
+    assert "45 pictures to train on are few: D may come to know them by heart" in said
+
+
 def test_no_run_is_started(gantrain: Command, tmp_path: Path) -> None:
     outcome = gantrain("inspect", "--out", "here.png")
     assert outcome.code == 0
@@ -64,6 +71,7 @@ def test_no_run_is_started(gantrain: Command, tmp_path: Path) -> None:
     assert "condition=class" in more
     told = gantrain("inspect", "condition=class", "--out", "here.png").out
     assert told.endswith("next: gantrain condition=class\n")
+    assert "few" not in told
     assert [path.name for path in tmp_path.iterdir()] == ["here.png"]
 
 

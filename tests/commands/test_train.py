@@ -14,6 +14,8 @@ from PIL import Image
 from small import TINY, Command
 
 from gantrain import checkpoint, files
+from gantrain.commands.briefing import cured, resumable
+from gantrain.pages.records import Record
 
 ROW = {
     "step", "images", "seconds", "images_per_second", "loss_d", "loss_g", "d_real", "d_fake", "acc_real",
@@ -92,6 +94,26 @@ def test_says_at_the_end_how_good_the_pictures_are_beside_real_ones(
     assert f"{said}{'; still getting better' if better else ''}\n" in outcome.out
     (drawn,) = re.findall(r"next: gantrain sample \S+( --best)? -n 64", outcome.out)
     assert bool(drawn) == earlier
+
+
+@pytest.mark.parametrize(
+    ("remedy", "goes_on", "starts_anew"),
+    [
+        (["train.steps=1600", "train.stop_when_worse=true"], True, None),
+        (["augment=diffaug"], False, "gantrain seed=0 augment=diffaug"),
+        ([], False, None),
+    ],
+)
+def test_what_the_doctor_would_change_of_a_finished_run(
+    tmp_path: Path, remedy: list[str], goes_on: bool, starts_anew: str | None
+) -> None:
+    """What a resume may change is told with it."""
+    (tmp_path / files.SUMMARY).write_text('{"overrides": ["seed=0"]}')
+    found = {"rule": "GD401", "state": "active", "severity": "error", "primary": True, "remedy": remedy}
+    files.append_row(tmp_path / files.FINDINGS, found)
+    run = Record(tmp_path, "run")
+    assert list(resumable(run)) == (remedy if goes_on else [])
+    assert cured(run) == starts_anew
 
 
 def test_two_runs_of_the_same_second_never_share_a_directory(gantrain: Command) -> None:
