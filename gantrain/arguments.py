@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gantrain import files
+from gantrain.console import typed
 from gantrain.errors import GantrainError, of_the_file_system
 from gantrain.words import Parser, count, frames, seed
 
@@ -70,6 +71,9 @@ def _doctor(arguments: Arguments) -> None:
     if not arguments.what:
         raise GantrainError("RUN", "is missing", "gantrain doctor latest, or gantrain doctor --preflight")
     run, *settings = arguments.what
+    if "=" in run and not Path(run).exists():
+        planned = typed("gantrain", "doctor", "--preflight", *arguments.what)
+        raise GantrainError(run, "is no run", f"of one that is only planned: {planned}")
     examine(run, settings, arguments.strict, arguments.device, arguments.deep)
 
 

@@ -23,6 +23,7 @@ from gantrain.doctor.rules.registry import check_params
 from gantrain.errors import GantrainError
 from gantrain.keys import NETWORKS
 from gantrain.metrics.kinds import check_metric
+from gantrain.networks.blocks import check_at_least_one
 from gantrain.networks.init import INIT
 from gantrain.networks.layers import NORM, OUTPUT_RANGE
 
@@ -91,6 +92,8 @@ def check_component(
 
 def check_shared(model: DictConfig) -> None:
     """What a network takes over from the model: an error names model.width, as typed, and not the copy."""
+    if isinstance(width := model.get("width"), int):
+        check_at_least_one("model.width", width)  # as the networks do, once they know the data
     for name in NETWORKS:
         target = signatures.locate(model[name].get("_target_"), f"model.{name}")
         shared = {

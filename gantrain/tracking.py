@@ -96,6 +96,7 @@ class Tracker:
         self.last_seconds, self.last_images = state.seconds, state.images
         self.told_step, self.told_seconds = state.step, state.seconds
         self.looked = -1  # the step of the last look at the quality
+        self.drawn = -1  # the step of the last picture
         self.rows = open(run / files.METRICS, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
         # purge_step from the first run on: TensorBoard's loader ignores the first start of a run
         self.writer = SummaryWriter(
@@ -160,7 +161,13 @@ class Tracker:
             left = tqdm.format_interval((self.total - state.step) * seconds / steps)
             log.info("step %d of %d: %s; %s to go", state.step, self.total, shown, left)
 
+    def conclude(self, state: TrainingState) -> None:
+        """The picture of a run that ended before its last step."""
+        if self.drawn != state.step:
+            self._draw(state)
+
     def _draw(self, state: TrainingState) -> None:
+        self.drawn = state.step
         with unnoticed(state.device):
             picture = self.noise.grid(state.ema.network)
         pictures.save(picture, self.run / files.SAMPLES / f"{state.step:08d}.png")

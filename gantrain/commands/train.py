@@ -235,6 +235,8 @@ def play(
             if who.doctor is not None:
                 who.doctor.begin()
             run(state, game, total, who.all, Ending(stop, who.quality))
+            if not stop.requested:
+                who.tracker.conclude(state)
             newest = who.checkpoints.save(state)
             if stop.requested and state.step < total:
                 who.keeper.write(state, "interrupted")

@@ -20,7 +20,7 @@ MEANINGS = {
     "vendi": "variety over that of the real pictures",
 }
 KINDS = tuple(MEANINGS)
-MUCH_FEWER = 1.25  # of 1 / n_real + 1 / n_fake, that of the real pictures over that of the fakes
+MUCH_FEWER = 1.5  # of 1 / n_real + 1 / n_fake, that of the real pictures over that of the fakes
 NOISE = 0.05  # of a metric: two looks at one run that differ by less are alike
 DISTANCES = ("fd", "kd", "swd")
 ABOVE_ZERO = ("fd", "swd")  # an unbiased kernel distance can lie below it

@@ -14,7 +14,7 @@ from gantrain.networks.layers import DOWNSAMPLE, RESIZES, UPSAMPLE, Layers, choo
 def check_at_least_one(key: str, value: int) -> None:
     """Raises GantrainError(key) for a count below 1."""
     if value < 1:
-        raise GantrainError(key, f"must be 1 or more, got {value}", f"{key}=64, for instance")
+        raise GantrainError(key, f"must be 1 or more, got {value}", f"{key}=32, for instance")
 
 
 def channels_by_stage(width: int, stages: int) -> list[int]:

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gantrain import __version__
-from gantrain.metrics.kinds import better, of_real
+from gantrain.metrics.kinds import beside_real, better
 from gantrain.pages.candidates import NAMED
 from gantrain.pages.caveats import caveat
 from gantrain.pages.curves import charts_of
@@ -29,6 +29,7 @@ from gantrain.pages.tables import (
     legend,
     look_of,
     metrics_of,
+    qualified,
     rounded,
     short_status_of,
     status_of,
@@ -89,7 +90,8 @@ def _page(
             metrics=metrics,
             legend=legend(comparison),
             look_of=look_of,
-            of_real=of_real,
+            beside_real=beside_real,
+            qualified=qualified,
             better=better,
             film=film,
             exhibits=exhibits_of(comparison.records),

@@ -116,9 +116,19 @@ def short_status_of(record: Record) -> str:
 
 def verdict_of(record: Record) -> str:
     """The doctor's, from report.md; without one, how the run ended."""
-    path = record.directory / files.REPORT
-    first: list[str] = path.read_text(encoding="utf-8").splitlines()[:1] if path.is_file() else []
+    first = _told_first(record)
     return first[0].removeprefix("# ") if first else f"Not judged: {status_of(record)}"
+
+
+def qualified(record: Record) -> list[str]:
+    """What report.md says below its verdict and the status, before any finding."""
+    return _told_first(record)[2:]
+
+
+def _told_first(record: Record) -> list[str]:
+    path = record.directory / files.REPORT
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return [line for line in text.partition("\n## ")[0].splitlines() if line]
 
 
 def as_csv(comparison: Comparison) -> str:

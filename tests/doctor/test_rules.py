@@ -324,14 +324,14 @@ BROKEN = (
         {"loss_d_ratio": 0.1, "fd_improving": 0.0},
         "warning",
         "D wins: its loss is 10 % of that of guessing (healthy: above 15 %), "
-        "and the pictures no longer improve",
+        "and the pictures did not improve over the doctor's last looks",
     ),
     Broken(
         "GD101",
         {"loss_d_ratio": 0.002, "fd_improving": 0.0},
         "error",
         "D wins: its loss is 0.2 % of that of guessing (healthy: above 15 %), "
-        "and the pictures no longer improve",
+        "and the pictures did not improve over the doctor's last looks",
     ),
     Broken(
         "GD101",
@@ -345,7 +345,7 @@ BROKEN = (
         {"loss_d_ratio": 0.196, "fd_improving": 0.0},
         "warning",
         "D wins: its loss is 19.6 % of that of guessing (healthy: above 30 %), "
-        "and the pictures no longer improve",
+        "and the pictures did not improve over the doctor's last looks",
         {"optim.lr_d": 1e-3, "optim.lr_g": 2e-5},
     ),
     Broken(

@@ -137,7 +137,7 @@ GD302C = Rule(
     nulls=("streaks",),
     requires=(UPSAMPLES, VARIED),
     thresholds={
-        "excess": Threshold(0.5, "log10 of the power along the axes over that beside them, above the reals'"),
+        "excess": Threshold(0.35, "log10 of the power along the axes over that beside them, above reals'"),
         "variety_min": VARIETY_MIN,
     },
     test=streaked,

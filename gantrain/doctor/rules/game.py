@@ -36,10 +36,11 @@ def dominates(at: Examination, params: Params) -> Hit | None:
     bound = params["ratio_paced" if ahead else "ratio_warn"]
     if ratio >= bound or not unhelped:
         return None
+    seen = "did not improve over the doctor's last looks"
     message = (
         f"D wins: its loss is {percent(ratio)} of that of guessing (healthy: above "
         f"{percent(bound)}), and the pictures "
-        + ("no longer improve" if improving == 0 else f"are still far off (fd_pca64 {distance:.2g})")
+        f"{seen if improving == 0 else f'are still far off (fd_pca64 {distance:.2g})'}"
     )
     severity: Severity = "error" if ratio < params["ratio_error"] else "warning"
     return Hit(severity, message, (Evidence("loss_d_ratio", ratio, 1.0, None, bound),))
