@@ -123,7 +123,7 @@ def test_what_training_warns_of_is_told_before(gantrain: Command) -> None:
     for command in ((), ("doctor", "--preflight")):
         told = gantrain(*command, *overrides)
         assert "a batch of 64 out of 300 images leaves fewer than 10 updates an epoch" in told.err
-        assert "train.batch_size=30" in told.err
+        assert "train.batch_size=16" in told.err
     assert told.out.startswith("Nothing wrong was found before training, but see the warning")
 
 
@@ -145,14 +145,15 @@ def test_a_run_that_is_planned_is_looked_at_where_one_says(gantrain: Command) ->
 
 
 def test_other_pictures_than_the_run_had_are_refused(gantrain: Command) -> None:
+    Path("mine").mkdir()
     for number in range(24):
         picture = Image.effect_noise((16, 16), 40 + number)
-        picture.save(Path(f"{number}.png"))
-    assert gantrain(*TINY, "data=folder", "data.root=.", "train.steps=2", "hydra.run.dir=run").code == 0
-    Path("0.png").unlink()
+        picture.save(Path("mine", f"{number}.png"))
+    assert gantrain(*TINY, "data=folder", "data.root=mine", "train.steps=2", "hydra.run.dir=run").code == 0
+    Path("mine/0.png").unlink()
     refused = gantrain("doctor", "run")
     assert refused.code == 2
-    assert "holds a run with other data: count" in refused.err
+    assert "holds a run with other data: held_out 6 -> 5" in refused.err
 
 
 def test_a_run_that_died_can_be_asked(gantrain: Command) -> None:

@@ -205,3 +205,18 @@ def test_a_run_that_does_not_say_what_was_typed_has_no_command(tmp_path: Path) -
 
 def test_backticks_become_code() -> None:
     assert in_code("`a<b` is best") == "<code>a&lt;b</code> is best"
+
+
+def test_the_report_says_of_the_quality_what_the_terminal_says(tmp_path: Path) -> None:
+    """Healthy is said of the training: how far off the pictures are stands beside it."""
+    (run,) = sweep(tmp_path, {"fd": [0.8, 0.4]})
+    meant = "Said of the training; how good the pictures are is told by their quality."
+    told = (
+        f"# Healthy: nothing wrong was found\n\nStep 20 of 20, finished.\n\n{meant}\n\n## Remarks\n\n- one\n"
+    )
+    (run.directory / files.REPORT).write_text(told)
+    page = report_page(run)
+    assert f"finished; still getting better. {meant}</p>" in page
+    assert "at step 20, 10 times what real pictures give (at most 0.04)" not in page
+    assert "at step 20, 10 times what real pictures give (0.04)" in page
+    assert "- one" not in page
