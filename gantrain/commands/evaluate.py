@@ -25,7 +25,8 @@ from gantrain.metrics.reference import Reference
 from gantrain.pages.records import SHOWN_METRICS
 from gantrain.saved import move_pictures, pictures_of, refuse_other_data, saved_config
 
-BLOCK, ALL = 256, 10_000
+BLOCK = 256
+USUAL = 10_000  # pictures, unless one says how many
 FEW = 200  # pictures: with fewer a perfect score is easily had
 ENOUGH = 500  # real ones on either side, for their distance to tell how near a score of twice as many is
 NO_STEP = 0  # of pictures that no step of the run has drawn: a resume then keeps their row
@@ -38,7 +39,7 @@ MIRRORED = (
 def evaluate(
     name: str,
     settings: Sequence[str] = (),
-    count: int = ALL,
+    count: int = USUAL,
     split: str = "held_out",
     images: Path | None = None,
     seed: int = 0,
@@ -72,7 +73,7 @@ def evaluate(
     drawn_from = str(chosen or run)
     fakes: Fakes = Folder(images, facts, seed) if images else Drawn(drawn_from, device, seed, reference)
     count = min(asked_for := count, reference.count, fakes.count or count)
-    if count == reference.count and ALL > asked_for > count:
+    if count == reference.count and USUAL > asked_for > count:
         aside(f"{count:,} are drawn, as many as there are real ones to compare with")
     if count < FEW:
         aside(f"warning: {count} pictures tell little: what the numbers are depends on how few there are")

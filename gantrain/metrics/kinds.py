@@ -63,13 +63,13 @@ def levelled(name: str, value: float) -> float:
 def of_real(name: str, look: Mapping[str, Any]) -> str:
     """What real pictures give beside a measurement (Measurement.plain), in words; "" where nobody knows.
 
-    A distance grows where there are fewer pictures, about as 1 / n_real + 1 / n_fake (Chong and Forsyth,
-    "Effectively Unbiased FID and Inception Score", CVPR 2020): that of halves of a small set is more than
-    as many pictures as the fakes are would give.
+    A Frechet or sliced distance grows where there are fewer pictures, about as 1 / n_real + 1 / n_fake (Chong
+    and Forsyth, "Effectively Unbiased FID and Inception Score", CVPR 2020): that of halves of a small set is
+    more than as many pictures as the fakes are would give.
     """
     if look["null_mean"] is None:
         return ""
-    bound = "at most " if is_distance(name) and _is_of_fewer(look) else ""
+    bound = "at most " if name.partition("_")[0] in ABOVE_ZERO and _is_of_fewer(look) else ""
     return f"{bound}{look['null_mean']:.3g}"
 
 

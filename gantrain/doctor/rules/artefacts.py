@@ -142,8 +142,9 @@ GD302C = Rule(
     },
     test=streaked,
     silenced_by=("GD201",),
-    why="Enlarged maps repeat what is coarse along rows and columns, and a young or narrow generator cannot "
-    "turn it yet: the pictures look woven. Interpolation passes on the least of it.",
+    why="Enlarged maps repeat what is coarse along rows and columns, and a young generator has hardly learnt "
+    "to make other shapes of it: the pictures look woven. On some data more steps cured it, on others "
+    "interpolation did.",
     remedies=remedies("GD302c"),
 )
 

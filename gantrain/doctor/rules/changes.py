@@ -244,7 +244,7 @@ def all_pictures(facts: Facts) -> Change:
     return {"train.images": None} if facts.get("train.images") is not None else {}
 
 
-def stopped_in_time(facts: Facts) -> Change:
+def watched_further(facts: Facts) -> Change:
     """On with a watch on the quality, where D has not seen each picture so often that it must suffer."""
     steps = number(facts, "train.steps", 0)
     return longer(facts) | watched({**facts, **longer(facts)}) if times_seen(facts, steps) < OFTEN else {}

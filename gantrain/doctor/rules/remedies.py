@@ -202,7 +202,7 @@ STOPS_IN_TIME = Advice(
 )
 GOES_ON = Advice(
     "train.steps=3200 train.stop_when_worse=true metrics.every=100",
-    changes.stopped_in_time,
+    changes.watched_further,
     "D has not seen each picture so often that the fakes must suffer: go on, and end when they get worse.",
     "The time of the steps; the run may end before its last one.",
     "Not if the pictures get worse already: then more of them, or augment=diffaug.",
