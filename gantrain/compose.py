@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gantrain.console import typed, written
-from gantrain.errors import GantrainError, meant, type_reason
+from gantrain.errors import GantrainError, meant, nearest_value, type_reason
 from gantrain.keys import (
     GROUPS,
     OPEN,
@@ -242,7 +242,7 @@ def _about(named: str, text: str, cause: BaseException | None, overrides: Sequen
     if key == OPEN:
         remedy = f"one at a time: {OPEN}.GD201.variety_warn=0.2"
         return GantrainError(key, "is a section of rules and their parameters", remedy)
-    example = 0.5 if within(key, [OPEN]) else usual.get(key)
+    example = 0.5 if within(key, [OPEN]) else nearest_value(value, usual.get(key))
     shown = typed(f"{key}={written([value] if example == [] else example)}")
     reason = type_reason(_first_line(cause) if cause is not None else "", value)
     return of_section(key, known) or GantrainError(key, reason, f"e.g. {shown}")

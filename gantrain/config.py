@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gantrain.console import written
-from gantrain.errors import GantrainError, type_reason
+from gantrain.errors import GantrainError, nearest_value, type_reason
 from gantrain.keys import COMPONENTS, GROUPS, NETWORKS, options_of, unknown_key
 from gantrain.sections import (
     CheckpointSection,
@@ -111,7 +111,7 @@ def check_section(name: str, node: DictConfig) -> DictConfig:
             OmegaConf.select(part, key, default="") for part in (node, OmegaConf.structured(schema))
         )
         path = ".".join(filter(None, (name, key)))
-        remedy = options_of(name) or f"e.g. {path}={written(usual)}"
+        remedy = options_of(name) or f"e.g. {path}={written(nearest_value(str(value), usual))}"
         raise GantrainError(path, type_reason(text, str(value)), remedy) from error
     schema(**values)  # its own ranges; not through OmegaConf, which would wrap the error
     assert isinstance(typed, DictConfig)

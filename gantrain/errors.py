@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -99,6 +100,14 @@ def of_the_file_system(
 
 
 TYPES = {"Integer": "a whole number", "float": "a number", "bool": "true or false"}
+
+
+def nearest_value(value: str, usual: Any) -> Any:
+    """What may be typed instead: 1000 for 1e3 where the usual value is a whole number, else the usual one."""
+    with suppress(ValueError, OverflowError):
+        if type(usual) is int and float(value).is_integer():
+            return int(float(value))
+    return usual
 
 
 def type_reason(text: str, value: str) -> str:

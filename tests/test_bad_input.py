@@ -302,6 +302,8 @@ COMMANDS = {
     "latest": r"latest: is neither a command nor key=value\n  it is a run: gantrain doctor latest judges it",
     "runs": r"runs: is neither .*\n  there are runs in it: gantrain compare runs says which was best",
     "loss:hinge seed=3": r"loss:hinge: has a colon for its =\n  gantrain loss=hinge seed=3$",
+    "train.steps=1e3": r"steps: must be a whole number, got '1e3'\n  e.g. train.steps=1000$",
+    "train.steps=abc": r"steps: must be a whole number, got 'abc'\n  e.g. train.steps=1600$",
     "augment=flip": r"augment=flip: no such option\n  did you mean data.flip=true\?",
     "doctor.ignore=GD301": r"ignore: must be a list, got 'GD301'\n  e.g. 'doctor.ignore=\[GD301\]'$",
     "data=folder data.root=flat hydra.run.dir=flat/run": r"dir: .*flat/run lies among the pictures of flat",

@@ -125,12 +125,14 @@ def verdict(diagnosis: Diagnosis) -> str:
     kind = "suspicious" if all(f["severity"] == "warning" for f in diagnosis.serious) else "unhealthy"
     named = within_a_sentence(first)
     but = f"; but {' and '.join(doubts)}" if (doubts := list(_doubts(diagnosis, first))) else ""
-    return f"{kind}{when}: {named}{_the_others(diagnosis.serious[1:])}{but}"
+    return f"{kind}{when}: {named}{_the_others(first, diagnosis.serious[1:])}{but}"
 
 
-def _the_others(findings: Sequence[Finding]) -> str:
+def _the_others(cause: Finding, findings: Sequence[Finding]) -> str:
     """Beside the cause: those that follow from it, and those that stand by themselves."""
-    follows = " is the cause of the rest" if any(finding["because_of"] for finding in findings) else ""
+    proven = cause["rule"] in BY_ID and BY_ID[cause["rule"]].exact
+    is_cause = f" is {'' if proven else 'probably '}the cause of the rest"
+    follows = is_cause if any(finding["because_of"] for finding in findings) else ""
     others = " and ".join(within_a_sentence(f) for f in findings if not f["because_of"])
     by_itself = f"{' but of' if follows else ', and'} {others}" if others else ""
     return follows + by_itself

@@ -93,6 +93,8 @@ def test_one_line_when_a_finding_begins_changes_and_ends() -> None:
          "rest"),
         (replace(BROKEN, findings=[{**CAUSE, "severity": "warning"}, {**SYMPTOM, "severity": "warning"}]),
          "suspicious: the players' gradients cancel (GD004) is the cause of the rest"),
+        (replace(BROKEN, findings=[{**CAUSE, "rule": "GD401"}, {**SYMPTOM, "because_of": ["GD401"]}]),
+         "unhealthy: the players' gradients cancel (GD401) is probably the cause of the rest"),
         (replace(BROKEN, findings=[CAUSE, REMARK]), "unhealthy: the players' gradients cancel (GD004)"),
         (HEALTHY, "healthy: nothing wrong was found"),
         (replace(HEALTHY, findings=[REMARK, OVER]), "healthy: nothing worse than a remark was found"),
