@@ -98,10 +98,8 @@ def directions(fakes: Tensor, about: Material) -> Image.Image:
 
 def _of_its_ring(power: Tensor) -> Tensor:
     """log10 of the power over the mean power at its distance from frequency zero: H x W."""
-    size = len(power)
-    steps = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
-    radius = torch.hypot(steps[:, None], steps).round().long().clamp(max=size // 2)
-    usual = artefacts.radial_profile(power)[radius]
+    profile = artefacts.radial_profile(power)
+    usual = profile[artefacts.distances(len(power)).clamp(max=len(profile) - 1)]
     return ((power + artefacts.SILENCE) / (usual + artefacts.SILENCE)).log10()
 
 

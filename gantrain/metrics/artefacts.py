@@ -75,11 +75,15 @@ def _stands_out(spectrum: Tensor, u: int, v: int) -> float:
     return math.log10((float(patch[3, 3]) + SILENCE) / (float(around.median()) + SILENCE))
 
 
+def distances(size: int) -> Tensor:
+    """int64 H x W: how far each frequency is from zero, which comes first, in whole steps."""
+    steps = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
+    return torch.hypot(steps[:, None], steps).round().long()
+
+
 def radial_profile(spectrum: Tensor) -> Tensor:
     """Mean power at each whole distance 0 .. H // 2 from frequency zero (Durall et al. 2020)."""
-    size = len(spectrum)
-    steps = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
-    radius = torch.hypot(steps[:, None], steps).round().long().flatten()
+    size, radius = len(spectrum), distances(len(spectrum)).flatten()
     totals = torch.bincount(radius, spectrum.cpu().flatten())
     return (totals / torch.bincount(radius))[: size // 2 + 1]
 
@@ -102,7 +106,7 @@ def along_axes(spectrum: Tensor) -> float:
     size = len(spectrum)
     steps = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64).abs()
     u, v = steps[:, None].expand(size, size), steps.expand(size, size)
-    radius, logs = torch.hypot(u, v).round().long(), (spectrum.cpu() + SILENCE).log10()
+    radius, logs = distances(size), (spectrum.cpu() + SILENCE).log10()
 
     def by_radius(where: Tensor) -> Tensor:
         totals = torch.bincount(radius[where], logs[where], size)
