@@ -113,6 +113,7 @@ MEASURES: dict[str, Callable[[Data], Any]] = {
     "power_spectrum, lattice_peak, radial_profile, detail": of_spectra,
     "phase_energy, phase_difference": of_phases,
     "ring_contrast, border_contrast, border_flatness": of_borders,
+    "plain_share": lambda data: artefacts.plain_share(data.fake),
     "background, speckle": lambda data: artefacts.speckle(data.fake, artefacts.background(data.real)),
     "quantiles, range_distance, range_overlap, saturation": of_range,
 }

@@ -49,6 +49,7 @@ PAIRS: Mapping[str, Pair] = {
     "GD301": Pair("crops-13-transpose-strong", CROPS),
     "GD302b": Pair("fashion_mnist-0-healthy-lsgan-bilinear-tutorial", FASHION),
     "GD302c": Pair("own-repeated", "own-interpolated"),
+    "GD302d": Pair("own-repeated", "own-interpolated"),
     "GD303": Pair("own-frame", CROPS),
     "GD304": Pair("fashion_mnist-0-mlp-strong", FASHION),
     "GD401": Pair("fashion_mnist-0-few-images-weak", FASHION),

@@ -11,7 +11,7 @@ from gantrain import build, checks, files, pictures
 from gantrain.compose import beside, composed
 from gantrain.config import check_skeleton, refuse
 from gantrain.data.store import ImageSet
-from gantrain.doctor.rules.changes import FEW_OF_A_CLASS
+from gantrain.doctor.rules.facts import FEW_OF_A_CLASS
 from gantrain.doctor.rules.lints import GD005E
 from gantrain.errors import GantrainError
 from gantrain.keys import command_line

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from gantrain import files, pictures
 from gantrain.console import log
-from gantrain.doctor.exhibits import Material, exhibit
+from gantrain.doctor.exhibits import exhibit
 from gantrain.doctor.eyes import Eyes
 from gantrain.doctor.finding import Finding
 from gantrain.doctor.governor import TIERS, Governor
+from gantrain.doctor.material import Material
 from gantrain.doctor.memory import FD_LASTS, Memory
 from gantrain.doctor.report import Diagnosis, console_line, markdown
 from gantrain.doctor.rules.rule import Examination, Facts, Null

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
 from gantrain.data.store import to_signed
 from gantrain.doctor.drawing import (
     FAKE,
-    MARK,
     REAL,
     arranged,
     bars,
@@ -27,31 +24,13 @@ from gantrain.doctor.drawing import (
     heat,
     page,
 )
+from gantrain.doctor.material import LARGE, SMALL, Material, few, real
 from gantrain.doctor.probes import CLEAREST
+from gantrain.doctor.spectra import directions, fine_detail, spectrum
 from gantrain.metrics import artefacts
 from gantrain.metrics.evaluation import classes_of
-from gantrain.metrics.likeness import PERIODS
-from gantrain.metrics.reference import Reference
 
-LARGE, SMALL = 224, 84  # sides of enlarged pictures
 SHOWN = 6  # pairs, or pictures of a class
-VALUES = 2**21  # of the fakes that pixels are looked at, at most
-
-
-@dataclass(frozen=True)
-class Material:
-    """What evidence is drawn from; where something is missing, so is the picture that needs it.
-
-    fakes: uint8 N x C x H x W, by the averaged generator. train: gives uint8 pictures that D is trained on;
-    asked only for the rule that shows them. history: signals by step, oldest first, each row with its "step".
-    facts: of the run; the names of classes are "facts.class_names".
-    """
-
-    reference: Reference
-    fakes: Tensor | None = None
-    train: Callable[[], Tensor] | None = None
-    history: Sequence[Mapping[str, float]] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def exhibit(rule: str, material: Material) -> Tensor | None:
@@ -66,95 +45,6 @@ def as_tensor(image: Image.Image) -> Tensor:
 
 
 # ---- Pictures of pictures --------------------------------------------------------------------------------
-
-
-def spectrum(fakes: Tensor, about: Material) -> Image.Image:
-    """How far each frequency stands out, of fakes and reals, the lattice's ringed; and an example of each."""
-    tiles = []
-    for name, power in _powers(fakes := _few(fakes), about).items():
-        shown = enlarged(heat(_centred(_standing_out(power))), LARGE)
-        peaks = (f"period {period} {artefacts.lattice_peak(power, period):+.2f}" for period in PERIODS)
-        told = f"log10 of it: {', '.join(peaks)}"
-        tiles.append(captioned(_ringed(shown, len(power) + 1), f"power over that around it, {name}", told))
-    tiles.append(captioned(enlarged(_most_lattice(fakes), LARGE), "the fake that shows it most"))
-    tiles.append(captioned(enlarged(_real(about), LARGE), "a real picture"))
-    title = "A pattern that repeats every 2 or 4 pixels is dark inside the rings (middle: slow changes)"
-    return page(title, arranged(tiles, 2))
-
-
-def directions(fakes: Tensor, about: Material) -> Image.Image:
-    """How far each frequency exceeds the others at its distance, of both; and an example of each."""
-    tiles = []
-    for name, power in _powers(fakes := _few(fakes), about).items():
-        shown = enlarged(heat(_centred(_of_its_ring(power))), LARGE)
-        told = f"log10 of it along the axes: {artefacts.along_axes(power):+.2f}"
-        tiles.append(captioned(shown, f"power over that of all directions, {name}", told))
-    streaks = [artefacts.along_axes(artefacts.power_spectrum(to_signed(fake[None]))) for fake in fakes]
-    most = fakes[int(np.nanargmax(streaks))]
-    tiles.append(captioned(enlarged(most, LARGE), "the fake that shows it most"))
-    tiles.append(captioned(enlarged(_real(about), LARGE), "a real picture"))
-    return page("Lines along rows and columns are a dark cross (middle: slow changes)", arranged(tiles, 2))
-
-
-def _of_its_ring(power: Tensor) -> Tensor:
-    """log10 of the power over the mean power at its distance from frequency zero: H x W."""
-    profile = artefacts.radial_profile(power)
-    usual = profile[artefacts.distances(len(power)).clamp(max=len(profile) - 1)]
-    return ((power + artefacts.SILENCE) / (usual + artefacts.SILENCE)).log10()
-
-
-def _powers(fakes: Tensor, about: Material) -> dict[str, Tensor]:
-    """Mean power of each frequency, H x W."""
-    reals = about.reference.side.spectrum.cpu()
-    return {"fakes": artefacts.power_spectrum(to_signed(fakes)), "reals": reals}
-
-
-def _standing_out(power: Tensor) -> Tensor:
-    """log10 of the power over the median of that at 2 to 3 steps, as in `lattice_peak`: H x W."""
-    logs = (power + artefacts.SILENCE).log10()
-    steps = range(-3, 4)
-    around = [logs.roll((u, v), (0, 1)) for u in steps for v in steps if max(abs(u), abs(v)) > 1]
-    return logs - torch.stack(around).median(0).values
-
-
-def _centred(power: Tensor) -> Tensor:
-    """H x W, zero frequency first -> (H + 1) x (H + 1), -H/2 .. H/2: the highest ones on both sides."""
-    half = len(power) // 2
-    index = torch.arange(-half, half + 1) % len(power)
-    return power[index][:, index]
-
-
-def _ringed(image: Image.Image, size: int) -> Image.Image:
-    """Rings around the frequencies of PERIODS; `size`: of the map, the zero frequency in the middle."""
-    pen, scale, middle = ImageDraw.Draw(image), image.width / size, size // 2
-    lines = {k * (size - 1) // period - middle for period in PERIODS for k in range(period + 1)}
-    for u in lines:
-        for v in lines - ({0} if u == 0 else set()):
-            x, y, r = (middle + u + 0.5) * scale, (middle + v + 0.5) * scale, max(1.6 * scale, 6)
-            pen.ellipse((x - r, y - r, x + r, y + r), outline=MARK, width=2)
-    return image
-
-
-def _most_lattice(fakes: Tensor) -> Tensor:
-    """The fake whose power at the lattice's frequencies exceeds that two steps away by the most."""
-    signed, size = to_signed(fakes).mean(1), fakes.shape[-1]
-    window = torch.hann_window(size)[:, None] * torch.hann_window(size)
-    power = torch.fft.fft2((signed - signed.mean((1, 2), keepdim=True)) * window).abs().square()
-    around = sum(power.roll(steps, axis) for steps in (-2, 2) for axis in (1, 2)) / 4
-    lines = sorted({k * size // period for period in PERIODS for k in range(period)})
-    excess = (power - around)[:, lines][:, :, lines].flatten(1)[:, 1:]  # without the zero frequency
-    return fakes[excess.sum(1).argmax()]
-
-
-def fine_detail(fakes: Tensor, about: Material) -> Image.Image | None:
-    """Power by frequency, of fakes and reals, whatever the direction."""
-    powers = _powers(_few(fakes), about).items()
-    profiles = {name: artefacts.radial_profile(power).tolist()[1:] for name, power in powers}
-    series = {
-        name: [(float(k), v + artefacts.SILENCE) for k, v in enumerate(profile, 1)]
-        for name, profile in profiles.items()
-    }
-    return curves("Power by frequency: fine detail is on the right", "waves across the picture", series)
 
 
 def nearest_pairs(fakes: Tensor, about: Material) -> Image.Image:
@@ -230,8 +120,8 @@ def missing_classes(fakes: Tensor, about: Material) -> Image.Image | None:
 
 def ring_profile(fakes: Tensor, about: Material) -> Image.Image:
     """Contrast by distance from the border; and where in the picture it is."""
-    reals = _few(about.reference.pictures(slice(about.reference.n)).cpu())
-    sides = {"fakes": (FAKE, to_signed(_few(fakes))), "reals": (REAL, to_signed(reals))}
+    reals = few(about.reference.pictures(slice(about.reference.n)).cpu())
+    sides = {"fakes": (FAKE, to_signed(few(fakes))), "reals": (REAL, to_signed(reals))}
     rings = {name: (colour, artefacts.ring_contrast(x).tolist()) for name, (colour, x) in sides.items()}
     maps = {name: x.std(0).mean(0) for name, (_, x) in sides.items()}
     most = max(float(map_.max()) for map_ in maps.values()) or 1.0
@@ -246,7 +136,7 @@ def ring_profile(fakes: Tensor, about: Material) -> Image.Image:
 
 def speckle_map(fakes: Tensor, about: Material) -> Image.Image:
     """Where the reals are always alike, how many fakes are not; and the worst of them."""
-    side, fakes = about.reference.side, _few(fakes)
+    side, fakes = about.reference.side, few(fakes)
     mean, quiet = side.mean.cpu(), side.quiet.cpu()
     beyond = ((to_signed(fakes) - mean).abs() > artefacts.DEVIATES) & quiet
     worst = fakes[beyond.flatten(1).sum(1).argmax()]
@@ -254,9 +144,24 @@ def speckle_map(fakes: Tensor, about: Material) -> Image.Image:
         captioned(enlarged(heat(quiet.float().amax(0) * 0.3), LARGE), "where real pictures are constant"),
         captioned(enlarged(heat(beyond.float().mean(0).amax(0)), LARGE), "share of fakes that differ there"),
         captioned(enlarged(worst, LARGE), "the fake that differs most"),
-        captioned(enlarged(_real(about), LARGE), "a real picture"),
+        captioned(enlarged(real(about), LARGE), "a real picture"),
     ]
     return page("Speckle where real pictures are constant (darkest: every fake)", arranged(tiles, 2))
+
+
+def plain_places(fakes: Tensor, about: Material) -> Image.Image:
+    """Where a fake and a real picture are plain: of each kind the one that is so as much as most."""
+    reals = few(about.reference.pictures(slice(about.reference.n)).cpu())
+    tiles = []
+    for name, pictures in {"a fake": few(fakes), "a real picture": reals}.items():
+        plain = artefacts.plain(to_signed(pictures)).float()
+        shares = plain.mean((1, 2))
+        usual = int(shares.argsort()[len(shares) // 2])
+        tiles.append(captioned(enlarged(pictures[usual], LARGE), name))
+        tiles.append(
+            captioned(enlarged(heat(0.6 * plain[usual]), LARGE), f"{float(shares[usual]):.0%} of it is plain")
+        )
+    return page("Where neighbouring pixels are alike: red", arranged(tiles, 2))
 
 
 def value_range(fakes: Tensor, about: Material) -> Image.Image | None:
@@ -293,14 +198,6 @@ def _known(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _few(images: Tensor) -> Tensor:
-    return images[: max(2, VALUES // images[0].numel())]
-
-
-def _real(about: Material) -> Tensor:
-    return about.reference.pictures(slice(1)).cpu()[0]
-
-
 def _features(about: Material, images: Tensor) -> Tensor:
     return about.reference.space("pca64")(images).cpu().double()
 
@@ -335,6 +232,7 @@ EXHIBITS: dict[str, Drawn] = {
     "GD301": of_fakes(spectrum),
     "GD302b": of_fakes(fine_detail),
     "GD302c": of_fakes(directions),
+    "GD302d": of_fakes(plain_places),
     "GD303": of_fakes(ring_profile),
     "GD304": of_fakes(speckle_map),
     "GD401": by_step(

@@ -1,4 +1,4 @@
-"""What is wrong with pictures as such: lattices, missing detail, borders, speckle, range.
+"""What is wrong with pictures as such: lattices, missing detail, borders, plain places, speckle, range.
 
 Pictures are float N x C x H x W in [-1, 1], H == W. A number is compared with the same number of the reals.
 Where a picture is not finite the number is nan. Pictures are averaged over in blocks: memory stays flat.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gantrain.metrics.distances import all_finite, as_double
@@ -23,6 +24,8 @@ STILL = 1e-4
 """Contrast that stands for none."""
 QUIET, DEVIATES = 0.06, 0.2  # standard deviation of the reals at a place; distance of a fake from their mean
 SATURATED = 0.98
+PLAIN = 0.08
+"""Range of values, ten of 256 grey levels, within which neighbouring pixels look alike."""
 VALUES = 2**17
 """Values, at most, that are sorted for quantiles."""
 
@@ -197,6 +200,26 @@ def border_contrast(fake_rings: Tensor, real_rings: Tensor) -> float:
 def border_flatness(real_rings: Tensor) -> float:
     """Contrast of the outermost ring over that of the interior; near 0 for pictures with a plain frame."""
     return float(real_rings[0] / real_rings[-1].clamp(min=STILL))
+
+
+# Plain places
+
+
+def plain(images: Tensor) -> Tensor:
+    """bool N x (H - 2) x (W - 2): where the values of 3 x 3 pixels span less than PLAIN in every channel."""
+    span = F.max_pool2d(images, 3, 1) + F.max_pool2d(-images, 3, 1)
+    return span.amax(1) < PLAIN
+
+
+def plain_share(images: Tensor) -> float:
+    """Share of the inner pixels that stand in a plain place, 0..1; nan where a value is not finite."""
+    share = float(_averaged(images, lambda x: plain(x).double().mean((1, 2))))
+    return share if all_finite(images) else math.nan
+
+
+def plainness(fake_share: float, real_share: float) -> float:
+    """How much of the reals' plain area the fakes have: 1 as much, 0 none. nan if the reals have none."""
+    return fake_share / real_share if real_share else math.nan
 
 
 # Range

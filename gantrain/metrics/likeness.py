@@ -40,6 +40,8 @@ class RealSide:
     """H x W, mean power."""
     rings: Tensor
     """Contrast of the outermost four rings of pixels and of the interior."""
+    plain: float
+    """Share of the pixels where neighbours are alike."""
     mean: Tensor
     """C x H x W."""
     quiet: Tensor
@@ -55,10 +57,11 @@ class RealSide:
 
     @property
     def facts(self) -> dict[str, float]:
-        """What decides whether a rule applies to these data: border_flatness, quiet_share."""
+        """What decides whether a rule applies to these data: border_flatness, quiet_share, plain_share."""
         return {
             "border_flatness": artefacts.border_flatness(self.rings),
             "quiet_share": float(self.quiet.float().mean()),
+            "plain_share": self.plain,
         }
 
     def state(self) -> dict[str, Any]:
@@ -86,6 +89,7 @@ def real_side(images: Tensor, space: PixelPCA, features: Tensor | None = None) -
         features=features,
         spectrum=artefacts.power_spectrum(_for_spectra(signed)),
         rings=artefacts.ring_contrast(signed),
+        plain=artefacts.plain_share(signed),
         mean=background.mean,
         quiet=background.quiet,
         quantiles=artefacts.quantiles(signed),
@@ -133,6 +137,7 @@ def _of_pixels(signed: Tensor, side: RealSide) -> dict[str, float]:
         "border": artefacts.border_contrast(artefacts.ring_contrast(signed), side.rings),
         "detail": artefacts.detail(spectrum, side.spectrum),
         "streaks": artefacts.streaks(spectrum, side.spectrum),
+        "plainness": artefacts.plainness(artefacts.plain_share(signed), side.plain),
         "range_distance": artefacts.range_distance(quantiles, side.quantiles, side.std),
         "range_overlap": artefacts.range_overlap(quantiles, side.quantiles),
         "saturation": artefacts.saturation(signed),

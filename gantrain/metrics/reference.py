@@ -31,7 +31,7 @@ from gantrain.metrics.features import (
 )
 from gantrain.metrics.likeness import RealSide
 
-FORMAT = 3
+FORMAT = 4
 """Raised with every change of these files, or of the numbers in them: older ones are not used."""
 MOST = 10_000
 """Pictures used, at most."""
@@ -70,7 +70,7 @@ class Reference:
         available: the names of spaces there can be: "pca64", "rand" and, with labels, "cls".
         side: RealSide of the first n pictures; `compare(fakes)` uses it.
         nulls: signal -> (mean, standard deviation) of real against real at n; empty below 100 pictures.
-        facts: border_flatness, quiet_share.
+        facts: border_flatness, quiet_share, plain_share.
     """
 
     rows: Tensor

@@ -126,7 +126,7 @@ def every_advice() -> dict[str, Advice]:
 def test_every_advice_is_offered_somewhere_as_it_is_shown(name: str) -> None:
     advice = every_advice()[name]
     assert any(advice in advices for advices in ADVICE.values()), "no rule gives it"
-    known = [facts(base) | {"facts.count": count} for base in BASES for count in (1200, 60_000)]
+    known = [facts(base) | {"facts.count": count} for base in BASES for count in (192, 1200, 60_000)]
     offered = {" ".join(remedy.overrides) for one in known for remedy in offer([advice], one)}
     assert advice.shown in offered, offered
     for text in (advice.why, advice.price, advice.not_when):
@@ -147,8 +147,8 @@ FIRST = (
     ("GD401", "train.images=40", "train.images=null"),
     ("GD401", "train.steps=800", "train.steps=1600 train.stop_when_worse=true metrics.every=50"),
     ("GD401", "train.steps=800 metrics.every=20", "train.steps=1600 train.stop_when_worse=true"),
-    ("GD401", "train.steps=20000 metrics.every=0", "augment=diffaug"),
-    ("GD401", "train.steps=20000", "augment=diffaug"),
+    ("GD401", "train.steps=20000 metrics.every=0", "augment=diffaug train.steps=40000"),
+    ("GD401", "train.steps=20000", "augment=diffaug train.steps=40000"),
     ("GD002", "loss=wgan penalty=none", "penalty=wgan_gp model.discriminator.norm=layer"),
     ("GD002", "loss=wgan penalty=none model=mlp", "penalty=wgan_gp"),
     (
@@ -193,6 +193,7 @@ FIRST = (
     ("GD103", "optim=ttur optim.lr_d=1e-6", "optim.lr_d=0.0004"),
     ("GD103", "optim=rmsprop optim.lr_d=1e-2", "optim.lr_d=5e-05"),
     ("GD302c", "train.steps=800", "train.steps=1600"),
+    ("GD302d", "train.steps=800", "train.steps=1600"),
     ("GD303", "", "padding=reflect_stem"),
     ("GD303", "padding=reflect_stem", "padding=reflect"),
     ("GD303", "runtime.deterministic=true", "padding=circular"),

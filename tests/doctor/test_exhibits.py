@@ -14,8 +14,9 @@ from torch.testing import assert_close
 from gantrain.data.sources import digits
 from gantrain.data.split import split
 from gantrain.data.store import to_signed, to_uint8
-from gantrain.doctor import drawing, exhibits
-from gantrain.doctor.exhibits import EXHIBITS, SMALL, Material, exhibit
+from gantrain.doctor import drawing, exhibits, spectra
+from gantrain.doctor.exhibits import EXHIBITS, exhibit
+from gantrain.doctor.material import LARGE, SMALL, Material
 from gantrain.doctor.rules.registry import RULES
 from gantrain.metrics.artefacts import lattice_peak, power_spectrum
 from gantrain.metrics.reference import Reference
@@ -174,7 +175,7 @@ def test_missing_classes_are_shown_by_real_pictures(material: Material) -> None:
 def test_what_stands_out_is_what_the_rule_measures(period: int, material: Material) -> None:
     assert material.fakes is not None
     power = power_spectrum(to_signed(material.fakes))
-    out, size = exhibits._standing_out(power), len(power)
+    out, size = spectra._standing_out(power), len(power)
     lines = [k * size // period for k in range(period)]
     most = max(float(out[u, v]) for u in lines for v in lines if (u, v) != (0, 0))
     assert_close(most, lattice_peak(power, period), rtol=0, atol=1e-6)
@@ -192,13 +193,13 @@ def test_the_fake_with_the_strongest_pattern_is_chosen() -> None:
     fakes = torch.full((6, 1, 16, 16), 100, dtype=torch.uint8)
     fakes[..., :8] += 90  # contrast, but no pattern
     fakes[4, ..., ::2] += 30
-    assert torch.equal(exhibits._most_lattice(fakes), fakes[4])
+    assert torch.equal(spectra._most_lattice(fakes), fakes[4])
 
 
 def test_the_map_is_centred() -> None:
     power = torch.zeros(8, 8)
     power[0, 0], power[4, 1] = 1.0, 2.0
-    centred = exhibits._centred(power)
+    centred = spectra._centred(power)
     assert centred[4, 4] == 1.0
     assert centred[0, 5] == centred[8, 5] == 2.0
     assert centred.sum() == 5.0
@@ -214,7 +215,18 @@ def test_speckle_is_dark_where_all_fakes_have_it() -> None:
     page = shown("GD304", Material(reference, fakes))
     for share in (1.0, 0.5):
         colour = drawing.heat(torch.tensor([[share]]))[:, 0, 0]
-        assert coloured(page, tuple(colour.tolist())).sum() == (exhibits.LARGE // 16) ** 2  # type: ignore[arg-type]
+        assert coloured(page, tuple(colour.tolist())).sum() == (LARGE // 16) ** 2  # type: ignore[arg-type]
+
+
+def test_plain_places_are_red() -> None:
+    reals = torch.full((120, 1, 16, 16), 90, dtype=torch.uint8)
+    fakes = reals.clone()
+    for place, fake in enumerate(fakes):
+        fake[:, : place % 12, ::2] = 200  # the upper rows are striped, five of the median fake
+    page = shown("GD302d", Material(Reference(reals, None, torch.arange(120), "train", 60), fakes))
+    red = tuple(drawing.heat(torch.tensor([[0.6]]))[:, 0, 0].tolist())
+    rows = (14 - 5) + 14  # of 14, whose neighbours are inside, those of the fake and of the real picture
+    assert coloured(page, red).sum() == rows * 14 * (LARGE // 14) ** 2  # type: ignore[arg-type]
 
 
 def test_bars_are_as_high_as_their_values() -> None:

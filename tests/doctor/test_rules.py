@@ -44,6 +44,7 @@ FACTS: dict[str, Any] = {
     "facts.num_classes": 10,
     "border_flatness": 0.95,
     "quiet_share": 0.2,
+    "plain_share": 0.55,
 }
 NULLS = {
     "vendi_ratio": Null(1.0, 0.02),
@@ -59,6 +60,7 @@ NULLS = {
     "border": Null(0.0, 0.01),
     "detail": Null(0.0, 0.02),
     "streaks": Null(0.0, 0.02),
+    "plainness": Null(1.0, 0.02),
     "speckle": Null(0.004, 0.002),
 }
 HEALTHY = {
@@ -99,6 +101,7 @@ HEALTHY = {
     "border": 0.01,
     "detail": -0.3,
     "streaks": 0.2,
+    "plainness": 0.6,
     "range_distance": 0.05,
     "range_overlap": 1.0,
     "speckle": 0.01,
@@ -565,6 +568,13 @@ BROKEN = (
         "(log10 0.94, real 0.00 ± 0.02)",
     ),
     Broken(
+        "GD302d",
+        {"plainness": 0.04},
+        "info",
+        "2.2 % of the picture is plain, neighbouring pixels alike, and of real pictures 55 %: what should be "
+        "plain has marks or texture",
+    ),
+    Broken(
         "GD303",
         {"border": -0.49},
         "warning",
@@ -786,6 +796,7 @@ TWINS = (
     ("GD301", {"lattice_4": 1.42, "phase_energy": 0.01}, {}),  # pooled digits, whose own pictures are blocky
     ("GD301", {"lattice_4": 0.49, "phase_energy": 0.07}, {}),  # SN-hinge on Fashion-MNIST
     ("GD302c", {"streaks": 0.3}, {}),  # enlarged bilinearly, on the same photographs
+    ("GD302d", {"plainness": 0.44}, {}),  # of 192 flags, augmented, 4,000 steps
     ("GD303", {"border": -0.1}, {}),
     ("GD401", {"auc_gap": 0.02}, {}),
     ("GD401", {"auc_seen": 0.6}, {}),
@@ -865,6 +876,7 @@ def ask_of_all(rule: Rule, cases: list[Examination], params: dict[str, float]) -
         ("GD402", {"precision": 0.05}, {}, "the fakes are too far from real pictures"),
         ("GD402", {}, {"facts.count": 20_000}, "too many training pictures to look for a copy among"),
         ("GD202", {}, {"data.flip": True}, "mirrored fakes (data.flip=true) may be taken for another class"),
+        ("GD302d", {}, {"plain_share": 0.1}, "hardly anything in the data is plain"),
         ("GD303", {}, {"border_flatness": 0.43}, "the data have too little contrast at their border"),
         ("GD304", {}, {"quiet_share": 0.0}, "hardly any place is the same in all pictures of the data"),
         ("GD101", {"loss_d_ratio": math.nan}, {}, "needs a loss whose value at equilibrium is known"),
@@ -977,7 +989,7 @@ def test_a_message_is_one_plain_sentence(case: Broken) -> None:
             (),
             "doctor.params.GD2O1: no such rule\n  did you mean GD201? there are: GD001, GD002, GD003, GD004, "
             "GD005a, GD005b, GD005c, GD005d, GD005e, GD005f, GD005g, GD101, GD102, GD103, GD104, GD201, "
-            "GD202, GD203, GD301, GD302a, GD302b, GD302c, GD303, GD304, GD401, GD402, GD501",
+            "GD202, GD203, GD301, GD302a, GD302b, GD302c, GD302d, GD303, GD304, GD401, GD402, GD501",
         ),
         (
             {"GD201": {"variety_warm": 0.4}},

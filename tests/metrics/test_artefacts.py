@@ -22,6 +22,8 @@ from gantrain.metrics.artefacts import (
     lattice_peak,
     phase_difference,
     phase_energy,
+    plain_share,
+    plainness,
     power_spectrum,
     quantiles,
     radial_profile,
@@ -430,6 +432,34 @@ def test_along_axes_by_hand() -> None:
     assert along_axes(torch.where(on, 10.0, 1.0).double()) == pytest.approx(1)
 
 
+# ---- Plain places ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_place_is_plain_if_all_nine_pixels_are_alike(channels: int) -> None:
+    """One pixel of one channel takes the 3 x 3 places around it."""
+    images = torch.full((2, channels, 12, 12), 0.3)
+    assert plain_share(images) == 1
+    images[0, channels - 1, 5, 5] += 0.07
+    assert plain_share(images) == 1, "within ten grey levels"
+    images[0, channels - 1, 5, 5] += 0.02
+    assert plain_share(images) == pytest.approx(1 - 9 / 200)
+    images[1, 0, 0, 0] -= 0.09  # a corner is in one of them
+    assert plain_share(images) == pytest.approx(1 - 10 / 200)
+
+
+def test_a_slow_change_is_plain_and_a_fine_one_is_not() -> None:
+    ramp = torch.linspace(-1, 1, 64).expand(4, 3, 64, 64)
+    assert plain_share(ramp) == 1
+    assert plain_share(ramp[..., ::2]) == 0
+    assert plain_share(noise(4, 3, 32, 32)) == 0
+
+
+def test_plainness_is_a_share_of_the_reals() -> None:
+    assert plainness(0.1, 0.4) == pytest.approx(0.25)
+    assert math.isnan(plainness(0.1, 0.0))
+
+
 # ---- All of them -----------------------------------------------------------------------------------------
 
 
@@ -442,6 +472,7 @@ def all_numbers(images: Tensor) -> dict[str, Any]:
         "lattice": [lattice_peak(spectrum, period) for period in (2, 4)],
         "detail": detail(spectrum, power_spectrum(reals)),
         "streaks": streaks(spectrum, power_spectrum(reals)),
+        "plain": plain_share(images),
         "energy": [phase_energy(images, period) for period in (2, 4)],
         "difference": [phase_difference(images, period) for period in (2, 4)],
         "border": border_contrast(rings, ring_contrast(reals)),

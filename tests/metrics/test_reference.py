@@ -20,8 +20,8 @@ from gantrain.metrics.reference import Reference
 
 SIGNALS = {
     "vendi_ratio", "variety", "near_pair_ratio", "precision", "recall", "density", "coverage", "fd_pca64",
-    "lattice_2", "lattice_4", "phase_energy", "border", "detail", "streaks", "range_distance",
-    "range_overlap", "saturation", "speckle",
+    "lattice_2", "lattice_4", "phase_energy", "border", "detail", "streaks", "plainness",
+    "range_distance", "range_overlap", "saturation", "speckle",
 }  # fmt: skip
 """What the rules of the middle tier ask for."""
 
@@ -397,6 +397,10 @@ FAULTS = {
         ),
         {"streaks"},
     ),
+    "noisy": (
+        lambda x: to_uint8(to_signed(x) + 0.05 * torch.randn(x.shape, generator=Generator().manual_seed(1))),
+        {"plainness"},
+    ),
     "half the range": (lambda x: x // 2 + 64, {"range_overlap", "range_distance", "saturation"}),
     "speckled": (
         lambda x: to_uint8(to_signed(x) + 0.4 * torch.randn(x.shape, generator=Generator().manual_seed(1))),
@@ -421,12 +425,15 @@ def test_fewer_fakes_than_reals(judge: Reference, digits: Tensor) -> None:
 
 
 def test_facts_of_the_data(cache: Path) -> None:
-    images = pattern(120)
-    assert made(images).facts == {"border_flatness": pytest.approx(1, abs=0.2), "quiet_share": 0}
+    images, none = pattern(120), pytest.approx(0, abs=0.01)
+    uneven = {"border_flatness": pytest.approx(1, abs=0.2), "quiet_share": 0, "plain_share": none}
+    assert made(images).facts == uneven
     images[..., :1], images[..., -1:] = 0, 0
     images[..., :1, :], images[..., -1:, :] = 0, 0
-    facts = made(images).facts
-    assert facts == {"border_flatness": 0, "quiet_share": pytest.approx(60 / 256)}, "a plain frame"
+    framed = {"border_flatness": 0, "quiet_share": pytest.approx(60 / 256), "plain_share": none}
+    assert made(images).facts == framed, "a plain frame, of one pixel"
+    images[..., :8] = 0
+    assert made(images).facts["plain_share"] == pytest.approx(6 / 14, abs=0.01)
 
 
 # Sizes
@@ -457,7 +464,7 @@ def test_large_colour_pictures(cache: Path) -> None:
     found = made(pattern(130, channels=3, side=64), count=60)
     assert found.space("pca64").resize == "averaged to 32 px"
     assert found.space("rand").resize == "none"
-    assert found.nulls.keys() >= SIGNALS - {"speckle"}
+    assert found.nulls.keys() >= SIGNALS - {"speckle", "plainness"}
 
 
 def test_of_large_pictures_fewer_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

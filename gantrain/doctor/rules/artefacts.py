@@ -1,9 +1,8 @@
-"""Rules about marks in the pictures: lattices, blur, streaks, borders, speckle."""
+"""Rules about marks in the pictures: lattices, blur, streaks, plain areas, borders, speckle."""
 
 from __future__ import annotations
 
 from gantrain.doctor.rules.advice import remedies
-from gantrain.doctor.rules.changes import is_convolutional
 from gantrain.doctor.rules.common import (
     ANY_PRECISION,
     PRECISE,
@@ -18,8 +17,9 @@ from gantrain.doctor.rules.common import (
     percent,
     usual,
 )
+from gantrain.doctor.rules.facts import is_convolutional
 from gantrain.doctor.rules.lints import GD005A
-from gantrain.doctor.rules.rule import Examination, Hit, Params, Rule, Severity, Threshold
+from gantrain.doctor.rules.rule import Examination, Hit, Params, Rule, Severity, Threshold, number
 
 # ---- GD301, GD302: spectra -------------------------------------------------------------------------------
 
@@ -146,6 +146,41 @@ GD302C = Rule(
     "to make other shapes of it: the pictures look woven. On some data more steps cured it, on others "
     "interpolation did.",
     remedies=remedies("GD302c"),
+)
+
+
+def marked(at: Examination, params: Params) -> Hit | None:
+    value, null, share = at.get("plainness"), at.nulls["plainness"], number(at.facts, "plain_share", 1)
+    bound = lowest(null, 1 - params["share"])
+    if value >= bound:
+        return None
+    message = (
+        f"{percent(round(share * value, 3))} of the picture is plain, neighbouring pixels alike, and of real "
+        f"pictures {percent(round(share, 3))}: what should be plain has marks or texture"
+    )
+    return Hit("info", message, (against(at, "plainness", bound),))
+
+
+GD302D = Rule(
+    id="GD302d",
+    title="Marks on plain areas",
+    severities=("info",),
+    tier="T2",
+    needs=("plainness",),
+    uses=("variety",),
+    nulls=("plainness",),
+    requires=(at_least("plain_share", "plain_min", "hardly anything in the data is plain"), VARIED),
+    thresholds={
+        "share": Threshold(0.25, "plain area of the fakes, over that of the reals"),
+        "plain_min": Threshold(0.2, "share of the real pictures that is plain, to be asked"),
+        "variety_min": VARIETY_MIN,
+    },
+    test=marked,
+    silenced_by=("GD201",),
+    why="What is even in real pictures is the hardest to draw: every layer has to add nothing, everywhere. "
+    "A young generator leaves dots, scratches or waves there, and so does one whose D knows its few pictures "
+    "by heart; distances on averages hardly see them.",
+    remedies=remedies("GD302d"),
 )
 
 # ---- GD303, GD304: places --------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
 from gantrain.doctor.rules.common import against, percent
+from gantrain.doctor.rules.facts import is_unbounded
 from gantrain.doctor.rules.rates import both_rates_are_high, both_rates_are_low
 from gantrain.doctor.rules.rule import Evidence, Examination, Hit, Params, Rule, Threshold
 
@@ -45,7 +46,7 @@ def blow_up(at: Examination, params: Params) -> Hit | None:
     if not found:
         return unbounded(at, params) or confident_mistakes(at, params) or overshoots(at, params)
     first = found[0]
-    what = "the critic is unbounded" if changes.is_unbounded(at.facts) else "training blows up"
+    what = "the critic is unbounded" if is_unbounded(at.facts) else "training blows up"
     value, limit = at.get(first.signal), params[first.param]
     message = f"{what}: {first.name} is {value:.3g} (healthy: at most {limit:g})"
     return Hit("error", message, tuple(against(at, s.signal, params[s.param]) for s in found))
@@ -54,7 +55,7 @@ def blow_up(at: Examination, params: Params) -> Hit | None:
 def unbounded(at: Examination, params: Params) -> Hit | None:
     """A critic that nothing bounds, on its way: it may draw well for a while, but measures no distance."""
     slope = at.get("transmission")
-    if not (changes.is_unbounded(at.facts) and slope > params["critic_slope_max"]):
+    if not (is_unbounded(at.facts) and slope > params["critic_slope_max"]):
         return None
     message = f"the critic is unbounded: its slope at the fakes is {slope:.3g} (of a bounded one about 1)"
     return Hit("warning", message, (Evidence("transmission", slope, 1.0, None, params["critic_slope_max"]),))

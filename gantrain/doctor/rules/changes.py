@@ -6,11 +6,19 @@ leads to a combination that config.REFUSALS refuses.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from gantrain import console
+from gantrain.doctor.rules.facts import (
+    FEW_OF_A_CLASS,
+    OFTEN,
+    are_few,
+    is_convolutional,
+    is_unbounded,
+    of_each,
+    times_seen,
+)
 from gantrain.doctor.rules.rates import USUAL_RATES, pace, rates_are_usual
 from gantrain.doctor.rules.rule import GOOD_PICTURES, Facts, number
 from gantrain.train.cadence import some_four_times
@@ -21,7 +29,6 @@ TWO_TIME_SCALES = (4e-4, 1e-4)  # of D and G, Adam without momentum (N0.2)
 SURE_PACE = 4.0  # above which it is D's pace that made G's gradient vanish
 HIGH_FOR_A_CRITIC = 1e-3
 SLOWEST = 1e-5
-OFTEN = 300  # times that D has seen each picture: at 80 to 180 times augmenting did harm (docs/log.md)
 PER_SAMPLE = {"R1": 1.0, "R1R2": 1.0, "WGANGP": 10.0, "DRAGAN": 10.0}  # penalty -> its usual weight
 
 SCHEDULES = ("Alternating", "Tutorial", "Joint", "Adaptive")
@@ -62,25 +69,6 @@ def in_place(facts: Facts, key: str, value: Any) -> bool:
 def written(value: Any) -> str:
     """As Hydra reads it, a float with its point: 10.0, 5e-05, true, null."""
     return repr(float(f"{value:.3g}")) if isinstance(value, float) else console.written(value)
-
-
-# ---- What the facts say ----------------------------------------------------------------------------------
-
-
-def is_convolutional(facts: Facts) -> bool:
-    return not str(facts.get("model.generator._target_", "")).endswith("mlp.Generator")
-
-
-def is_unbounded(facts: Facts) -> bool:
-    """A critic that nothing keeps from growing."""
-    free = facts.get("penalty") == "Penalty" and facts.get("model.discriminator.norm") != "spectral"
-    return facts.get("loss") == "WGAN" and free
-
-
-def times_seen(facts: Facts, steps: float) -> float:
-    """How often D has seen each training picture after so many steps."""
-    rounds = number(facts, "train.batch_size", 0) * number(facts, "schedule.d_steps", 1)
-    return steps * rounds / max(number(facts, "facts.count", 1), 1)
 
 
 # ---- Changes ---------------------------------------------------------------------------------------------
@@ -260,8 +248,16 @@ def watched(facts: Facts) -> Change:
     return {"train.stop_when_worse": True} | seldom
 
 
+def with_more_steps(change: Callable[[Facts], Change]) -> Callable[[Facts], Change]:
+    """The change, and the steps that it takes to be better than what it changes."""
+    return lambda facts: made | longer(facts) if (made := change(facts)) else {}
+
+
 def augmented(facts: Facts) -> Change:
-    return {"augment": "diffaug"} if facts.get("augment._target_") == "torch.nn.Identity" else {}
+    """Where pictures are few or were seen often: elsewhere it did harm."""
+    plain = facts.get("augment._target_") == "torch.nn.Identity"
+    often = times_seen(facts, number(facts, "train.steps", 0)) >= OFTEN
+    return {"augment": "diffaug"} if plain and (often or are_few(facts)) else {}
 
 
 def mirrored(facts: Facts) -> Change:
@@ -269,13 +265,8 @@ def mirrored(facts: Facts) -> Change:
     return {"data.flip": True} if colour and facts.get("data.flip") is False else {}
 
 
-def _of_each(facts: Facts) -> float:
-    """Training pictures of a class."""
-    return number(facts, "facts.count", math.inf) / max(number(facts, "facts.num_classes", 0), 1)
-
-
 def told_the_class_of_many(facts: Facts) -> Change:
-    return told_the_class(facts) if _of_each(facts) >= FEW_OF_A_CLASS else {}
+    return told_the_class(facts) if of_each(facts) >= FEW_OF_A_CLASS else {}
 
 
 def told_the_class(facts: Facts) -> Change:
@@ -288,12 +279,9 @@ def told_the_class(facts: Facts) -> Change:
     return {"condition": "class"} if labelled and ours and fits else {}
 
 
-FEW_OF_A_CLASS = 2000  # training pictures; of 250 and of 1,200 each class became one picture (docs/log.md)
-
-
 def unconditioned(facts: Facts) -> Change:
     """No classes, where there are few pictures of each."""
-    told = facts.get("condition.kind") == "class" and _of_each(facts) < FEW_OF_A_CLASS
+    told = facts.get("condition.kind") == "class" and of_each(facts) < FEW_OF_A_CLASS
     return {"condition": "none"} if told else {}
 
 

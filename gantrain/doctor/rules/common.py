@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gantrain.doctor.rules.changes import is_convolutional
+from gantrain.doctor.rules.facts import is_convolutional
 from gantrain.doctor.rules.rule import (
     GOOD_PICTURES,
     Evidence,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.advice import remedies
 from gantrain.doctor.rules.common import UPSAMPLES, percent
+from gantrain.doctor.rules.facts import FEW, is_unbounded
 from gantrain.doctor.rules.rates import LEAST_PACE, MOST_PACE, USUAL_RATES, pace, rates_are_usual
 from gantrain.doctor.rules.rule import (
     Evidence,
@@ -165,7 +165,7 @@ GD005E = Rule(
     title="Few pictures, and no augmentation",
     severities=("info",),
     tier="preflight",
-    thresholds={"pictures_min": Threshold(500, "pictures to train on")},
+    thresholds={"pictures_min": Threshold(FEW, "pictures to train on")},
     test=few_pictures,
     exact=True,
     why="A discriminator that has seen every picture a hundred times recognises them one by one. It then "
@@ -193,7 +193,7 @@ GD005F = Rule(
 
 
 def boundless_critic(at: Examination, params: Params) -> Hit | None:
-    if not changes.is_unbounded(at.facts):
+    if not is_unbounded(at.facts):
         return None
     return Hit(
         "warning",

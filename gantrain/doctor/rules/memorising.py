@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from gantrain.doctor.rules.advice import remedies
-from gantrain.doctor.rules.changes import times_seen
 from gantrain.doctor.rules.common import (
     LONG_ENOUGH,
     PRECISE,
@@ -15,6 +14,7 @@ from gantrain.doctor.rules.common import (
     VARIETY_MIN,
     percent,
 )
+from gantrain.doctor.rules.facts import FEW, times_seen
 from gantrain.doctor.rules.rule import (
     Evidence,
     Examination,
@@ -111,7 +111,7 @@ GD401 = Rule(
         "gap_warn": Threshold(0.10, "share of pairs ranked rightly, training less held-out pictures"),
         "gap_error": Threshold(0.25, "an error above it"),
         "fd_near": Threshold(0.35, "fd_pca64 up to which, without such a gap, it is no error"),
-        "few": Threshold(500, "training pictures, below which D may know them without a gap ..."),
+        "few": Threshold(FEW, "training pictures, below which D may know them without a gap ..."),
         "seen": Threshold(50, "... once it has seen each so many times ..."),
         "sure": Threshold(0.15, "... and its loss, over that of guessing, has fallen below this"),
     },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from gantrain.doctor.rules.artefacts import GD301, GD302B, GD302C, GD303, GD304
+from gantrain.doctor.rules.artefacts import GD301, GD302B, GD302C, GD302D, GD303, GD304
 from gantrain.doctor.rules.blowup import GD002
 from gantrain.doctor.rules.exact import GD001, GD003, GD004
 from gantrain.doctor.rules.game import GD101, GD102, GD103, GD104
@@ -18,7 +18,7 @@ RULES: tuple[Rule, ...] = (
     *(GD001, GD003, GD004, GD401),
     *(GD101, GD002, GD005G, GD102, GD103),
     *(GD201, GD202, GD304, GD402, GD303, GD301, GD203),
-    *(GD302B, GD302C, GD104, GD501, *LINTS),
+    *(GD302B, GD302C, GD302D, GD104, GD501, *LINTS),
 )
 """The first of two that are active is the cause of the other, unless it says that it yields."""
 

@@ -66,6 +66,9 @@ R1 = Advice(
     "About twice the time a step of D; batch norm in D has to go, since it mixes the samples.",
     "Not if D already loses.",
 )
+R1_FOR_LONGER = replace(
+    R1, shown=f"{R1.shown} train.steps=3200", change=changes.with_more_steps(penalised("r1"))
+)
 HEAVIER_PENALTY = Advice(
     "penalty.weight=10.0",
     changes.heavier_penalty,
@@ -121,8 +124,7 @@ FEWER_G_STEPS = Advice(
 NON_SATURATING = Advice(
     "loss=bce",
     changes.non_saturating,
-    "The non-saturating loss has its largest gradient exactly where minimax has none: when D rejects the "
-    "fakes.",
+    "The non-saturating loss has its largest gradient where minimax has none: when D rejects the fakes.",
     "None known.",
     "Not if the point is to show that minimax saturates.",
 )
@@ -179,12 +181,11 @@ ALL_PICTURES = Advice(
     "Not if the point is to train on few.",
 )
 AUGMENTED = Advice(
-    "augment=diffaug",
-    changes.augmented,
+    "augment=diffaug train.steps=3200",
+    changes.with_more_steps(changes.augmented),
     "D never sees the same picture twice, so it cannot know them by heart (Zhao et al. 2020).",
-    "A few per cent more time a step, and many more steps: after a few thousand the pictures may still be "
-    "worse than without. Very strong shifts may show up in the fakes.",
-    "Not with thousands of pictures and no gap, nor while the quality still rises.",
+    "Many more steps, each a few per cent dearer: after fewer the pictures may be worse than without.",
+    "Not with thousands of pictures and no gap.",
 )
 MIRRORED = Advice(
     "data.flip=true",
@@ -236,8 +237,7 @@ NEAREST = Advice(
 EVENLY = replace(
     NEAREST,
     change=changes.evenly_upsampled,
-    why="Transposed convolutions draw a pattern before training, which G has to unlearn: a short run comes "
-    "further without.",
+    why="Transposed convolutions draw a pattern before training, which G has to unlearn first.",
     not_when="Not if transposed convolutions are what is being compared.",
 )
 BILINEAR = Advice(
