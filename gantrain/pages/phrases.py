@@ -42,6 +42,13 @@ def together(some: Sequence[Candidate], of: Sequence[Candidate]) -> str:
     return " and ".join(map(quoted, some)) if len(some) < 4 else f"{len(some)} of {len(of)} choices"
 
 
+def runs_of(found: Sequence[Candidate], judged: Sequence[Candidate]) -> str:
+    """So many runs; each is named by its choice."""
+    whose = [one for one in judged if one in found]
+    count = f"{len(found)} of {sum(len(one.records) for one in whose)} runs"
+    return count if len(whose) == len(judged) else f"{count} of {together(whose, judged)}"
+
+
 def named(finding: Row) -> str:
     return within_a_sentence(finding)
 

@@ -12,7 +12,7 @@ from statistics import fmean
 from gantrain.metrics.kinds import badness, better, levelled
 from gantrain.pages.candidates import Candidate, Spread, apart, differ
 from gantrain.pages.effects import CUT, MATCHED, TURNED, UNEVEN, Effect
-from gantrain.pages.phrases import LOST, UNLIKE, named, quoted, some, together, told, with_number
+from gantrain.pages.phrases import LOST, UNLIKE, named, quoted, runs_of, some, together, told, with_number
 from gantrain.pages.records import USUAL_METRIC, Record, Row
 from gantrain.pages.settings import Settings, differing, settings_of, shown
 
@@ -288,13 +288,23 @@ class Comparison:
 
     def _complaints(self) -> str:
         """What the doctor says of the choices, but for what was given as a reason already."""
-        judged = self.judged
         of: dict[str, list[Candidate]] = {}
-        for candidate in judged[: len(judged) - bool(self._reason)]:
+        for candidate in self.judged[: len(self.judged) - bool(self._reason)]:
             if cause := candidate.complaint:
                 of.setdefault(named(cause) + self._also(cause["rule"]), []).append(candidate)
-        words = [f"of {together(found, judged)}: {said}" for said, found in of.items()]
+        words = [f"of {together(found, self.judged)}: {said}" for said, found in of.items()]
+        words += self._of_single_runs()
         return f"The doctor says {'; '.join(words)}." if words else ""
+
+    def _of_single_runs(self) -> list[str]:
+        """What is the cause in some runs, and not in most of any choice."""
+        said = {cause["rule"] for one in self.judged if (cause := one.complaint)}
+        of: dict[str, list[Candidate]] = {}
+        for one in self.judged:
+            for run in one.records:
+                if (cause := run.primary) and cause["rule"] not in said:
+                    of.setdefault(named(cause), []).append(one)
+        return [f"of {runs_of(found, self.judged)}: {what}" for what, found in of.items()]
 
     def _also(self, rule: str) -> str:
         """In how many runs of choices that it is not said of."""

@@ -377,6 +377,18 @@ def test_what_is_wrong_with_some_of_the_others_too_is_said(tmp_path: Path) -> No
     assert "The doctor says of `loss=bce`: checkerboard (GD301), as in 1 of the other runs." in told
 
 
+def test_a_fault_of_single_runs_is_told_of_them(tmp_path: Path) -> None:
+    first, second = seeds(HINGE, 0.1, 0.11), seeds(BCE, 0.12, 0.13)
+    first[1]["findings"] = [CHECKERBOARD]
+    told = compared(tmp_path, *first, *second).verdict
+    assert told.endswith("The doctor says of 1 of 2 runs of `loss=hinge`: checkerboard (GD301).")
+    second[0]["findings"] = [CHECKERBOARD]
+    told = compared(tmp_path / "both", *first, *second).verdict
+    assert told.endswith("The doctor says of 2 of 4 runs: checkerboard (GD301).")
+    told = compared(tmp_path / "one", *first).verdict
+    assert told.endswith("The doctor says of 1 of 2 runs: checkerboard (GD301).")
+
+
 def test_best_means_better_than_every_other(tmp_path: Path) -> None:
     """The second is far behind and steady, the third is anywhere."""
     runs = (*seeds(HINGE, 0.10, 0.11), *seeds(BCE, 0.25, 0.26), *seeds(WGAN, 0.1, 0.9))
