@@ -12,7 +12,7 @@ from typing import Any
 
 from gantrain.doctor.finding import Finding, article, finding_of, judged, middle, weight
 from gantrain.doctor.rules.registry import RULES
-from gantrain.doctor.rules.rule import Examination, Hit, Rule, unchecked
+from gantrain.doctor.rules.rule import SEVERITIES, Examination, Hit, Rule, unchecked
 
 HITS = MISSES = 3  # in a row, until a finding begins and until it ends
 OF_THE_GAME = ("T0", "T1")
@@ -142,8 +142,12 @@ class Watch:
                 record.differing = 0
             elif differs:  # the newest numbers, under the old severity
                 before = record.active["severity"]
-                message = f"{hit.message}; that it is {article(before)} {before} rests on the looks before"
-                hit = hit._replace(severity=before, message=message)
+                earlier = f"{article(before)} {before}"
+                if SEVERITIES.index(hit.severity) < SEVERITIES.index(before):
+                    doubt = f"but the looks before found {earlier}"
+                else:
+                    doubt = f"that it is {earlier} rests on the looks before"
+                hit = hit._replace(severity=before, message=f"{hit.message}; {doubt}")
         if record.active is not None or record.hits >= needed:
             self._find(rule, at, hit, record.since)
 

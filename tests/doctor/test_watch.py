@@ -137,7 +137,9 @@ def test_severity_changes_after_three_looks_that_agree() -> None:
         assert looks(watch, range(step + 100, step + 200, 100), a=1.5) == []
     assert looks(watch, range(1200, 1500, 100), a=2.5) == [("GD901", "changed", "error")]
     assert watch.active[0]["message"] == "a is 2.5"
-    assert looks(watch, range(1500, 1800, 100), a=1.5) == [("GD901", "changed", "warning")]
+    assert looks(watch, range(1500, 1600, 100), a=1.5) == []
+    assert watch.active[0]["message"] == "a is 1.5; but the looks before found an error"
+    assert looks(watch, range(1600, 1800, 100), a=1.5) == [("GD901", "changed", "warning")]
     assert watch.active[0]["onset"] == 300
 
 
