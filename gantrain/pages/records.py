@@ -24,6 +24,7 @@ from gantrain.doctor.rules.rule import SEVERITIES
 from gantrain.errors import GantrainError
 from gantrain.keys import command_line, flatten, key_of, within
 from gantrain.metrics.kinds import badness, is_less
+from gantrain.overrides import assigned
 
 Row = dict[str, Any]
 NOT_TYPED = ("hydra.", "hydra/")
@@ -214,7 +215,7 @@ def anew(run: Path) -> str:
     """What to do about a run that has saved nothing: wait for it, or the command that starts it again."""
     if files.is_held(run):
         return "let it train to its first checkpoint"
-    command = Record(run, run.name).command
+    command = Record(run, run.name).command_with([assigned("hydra.run.dir", files.relative(run))])
     return f"start it anew: {command}" if command else "start it anew"
 
 

@@ -173,7 +173,9 @@ def test_a_run_that_died_can_be_asked(gantrain: Command) -> None:
     for command in ("resume", "sample", "evaluate"):
         refused = gantrain(command, "latest")
         assert refused.code == 2
-        assert "  start it anew: gantrain train.steps=2 " in refused.err
+        (again,) = [line for line in refused.err.splitlines() if "start it anew" in line]
+        assert again.startswith("  start it anew: gantrain train.steps=2 ")
+        assert f" hydra.run.dir={files.relative(run)} " in f"{again} "
     with alone_in(run):
         assert "No process" not in gantrain("doctor", "latest").out
     assert "<h1>Nothing wrong was found before training</h1>" in (run / files.PAGE).read_text()
