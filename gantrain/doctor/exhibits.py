@@ -24,7 +24,7 @@ from gantrain.doctor.drawing import (
     heat,
     page,
 )
-from gantrain.doctor.material import LARGE, SMALL, Material, few, real
+from gantrain.doctor.material import LARGE, SMALL, Material, few, few_reals, real
 from gantrain.doctor.probes import CLEAREST
 from gantrain.doctor.spectra import directions, fine_detail, spectrum
 from gantrain.metrics import artefacts
@@ -120,8 +120,7 @@ def missing_classes(fakes: Tensor, about: Material) -> Image.Image | None:
 
 def ring_profile(fakes: Tensor, about: Material) -> Image.Image:
     """Contrast by distance from the border; and where in the picture it is."""
-    reals = few(about.reference.pictures(slice(about.reference.n)).cpu())
-    sides = {"fakes": (FAKE, to_signed(few(fakes))), "reals": (REAL, to_signed(reals))}
+    sides = {"fakes": (FAKE, to_signed(few(fakes))), "reals": (REAL, to_signed(few_reals(about)))}
     rings = {name: (colour, artefacts.ring_contrast(x).tolist()) for name, (colour, x) in sides.items()}
     maps = {name: x.std(0).mean(0) for name, (_, x) in sides.items()}
     most = max(float(map_.max()) for map_ in maps.values()) or 1.0
@@ -151,9 +150,8 @@ def speckle_map(fakes: Tensor, about: Material) -> Image.Image:
 
 def plain_places(fakes: Tensor, about: Material) -> Image.Image:
     """Where a fake and a real picture are plain: of each kind the one that is so as much as most."""
-    reals = few(about.reference.pictures(slice(about.reference.n)).cpu())
     tiles = []
-    for name, pictures in {"a fake": few(fakes), "a real picture": reals}.items():
+    for name, pictures in {"a fake": few(fakes), "a real picture": few_reals(about)}.items():
         plain = artefacts.plain(to_signed(pictures)).float()
         shares = plain.mean((1, 2))
         usual = int(shares.argsort()[len(shares) // 2])

@@ -34,5 +34,9 @@ def few(images: Tensor) -> Tensor:
     return images[: max(2, VALUES // images[0].numel())]
 
 
+def few_reals(about: Material) -> Tensor:
+    return few(about.reference.pictures(slice(about.reference.n)).cpu())
+
+
 def real(about: Material) -> Tensor:
     return about.reference.pictures(slice(1)).cpu()[0]

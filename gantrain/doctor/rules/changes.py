@@ -255,9 +255,9 @@ def with_more_steps(change: Callable[[Facts], Change]) -> Callable[[Facts], Chan
 
 def augmented(facts: Facts) -> Change:
     """Where pictures are few or were seen often: elsewhere it did harm."""
-    plain = facts.get("augment._target_") == "torch.nn.Identity"
+    bare = facts.get("augment._target_") == "torch.nn.Identity"
     often = times_seen(facts, number(facts, "train.steps", 0)) >= OFTEN
-    return {"augment": "diffaug"} if plain and (often or are_few(facts)) else {}
+    return {"augment": "diffaug"} if bare and (often or are_few(facts)) else {}
 
 
 def mirrored(facts: Facts) -> Change:

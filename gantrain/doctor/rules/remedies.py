@@ -66,9 +66,7 @@ R1 = Advice(
     "About twice the time a step of D; batch norm in D has to go, since it mixes the samples.",
     "Not if D already loses.",
 )
-R1_FOR_LONGER = replace(
-    R1, shown=f"{R1.shown} train.steps=3200", change=changes.with_more_steps(penalised("r1"))
-)
+R1_FOR_LONGER = replace(R1, shown=f"{R1.shown} train.steps=3200", change=changes.with_more_steps(R1.change))
 HEAVIER_PENALTY = Advice(
     "penalty.weight=10.0",
     changes.heavier_penalty,
