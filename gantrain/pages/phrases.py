@@ -36,7 +36,7 @@ def told(candidate: Candidate) -> str:
 def together(some: Sequence[Candidate], of: Sequence[Candidate]) -> str:
     """Their names, where there are few."""
     if len(some) == len(of) > 1:
-        return "all of them"
+        return "all of them, the best included"
     if not some[0].settings:
         return "these settings"
     return " and ".join(map(quoted, some)) if len(some) < 4 else f"{len(some)} of {len(of)} choices"
