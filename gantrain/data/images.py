@@ -7,7 +7,7 @@ import hashlib
 import logging
 import os
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -68,6 +68,8 @@ class Listing:
     Sorted, which then goes folder by folder. One short string a picture: there may be millions.
     """
     skipped: list[Skipped]
+    others: tuple[tuple[str, int], ...] = ()
+    """(ending, how many) of the files that do not end like a picture, most first; "" of those without."""
     probe: str = ""
     """A hash of what some of the files begin with."""
 
@@ -99,7 +101,7 @@ def reads(root: Path, folder: Path) -> bool:
 
 
 def find_pictures(root: Path) -> Listing:
-    """All files below `root` that end like a picture.
+    """All files below `root` that end like a picture; the others are counted by their endings.
 
     Hidden files and folders are passed over in silence. Links to folders are followed; a folder met twice
     (a link to a parent, say) is read once. Folders that cannot be read are listed with the reason, and so is
@@ -108,6 +110,7 @@ def find_pictures(root: Path) -> Listing:
     own = os.path.realpath(OUTPUTS)
     files: list[str] = []
     skipped: list[Skipped] = []
+    others: Counter[str] = Counter()
     seen: set[str] = set()
     waiting, links = [""], list[str]()  # paths below root, each with a / behind
     while waiting or links:
@@ -124,9 +127,11 @@ def find_pictures(root: Path) -> Listing:
         folders, linked = list[str](), list[str]()
         try:
             for entry in _visible(os.path.join(root, folder)):
-                is_picture = os.path.splitext(entry.name)[1].lower() in ENDINGS
+                ending = os.path.splitext(entry.name)[1].lower()
+                is_picture = ending in ENDINGS
                 if not _is_folder(entry):
                     files.extend([f"{parts}{entry.name}\0{_version(entry)}"] if is_picture else ())
+                    others.update(() if is_picture else [ending])
                 elif is_picture:
                     skipped.append((folder + entry.name, "is a folder"))
                 else:
@@ -135,7 +140,7 @@ def find_pictures(root: Path) -> Listing:
             skipped.append((folder[:-1] or ".", explain(error)))
         waiting += sorted(folders)
         links += sorted(linked)
-    found = Listing(root, sorted(files), sorted(skipped))
+    found = Listing(root, sorted(files), sorted(skipped), tuple(others.most_common()))
     return replace(found, probe=_probe(found))
 
 

@@ -100,6 +100,7 @@ def read(place: Path, listing: Listing, just_written: bool = False) -> ImageSet:
             labels=torch.from_numpy(np.load(place / LABELS)) if about["classes"] else None,
             class_names=tuple(map(printable, about["classes"])),
             skipped=tuple(sorted((printable(name), reason) for name, reason in skipped)),
+            others=tuple((printable(ending), count) for ending, count in listing.others),
             value_range=(lowest, highest),
             drop_pages=_dropper(images.base),
         )

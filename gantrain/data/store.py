@@ -12,6 +12,7 @@ from gantrain.sizes import base_and_doublings
 
 SHOWN_CLASSES = 20
 SHOWN_SKIPPED = 10
+SHOWN_ENDINGS = 5
 MAPPED_AT_MOST = 8 * 2**20
 """Bytes of mapped images that may stay in this process's memory."""
 MAPPED_AROUND = 64 * 2**10
@@ -50,6 +51,8 @@ class ImageSet:
     """Mirror half of the pictures at random when a batch is drawn."""
     skipped: tuple[tuple[str, str], ...] = ()
     """(path, reason) of the files that could not be read."""
+    others: tuple[tuple[str, int], ...] = ()
+    """(ending, how many) of the files beside them that do not end like a picture, most first."""
     value_range: tuple[int, int] | None = None
     """Lowest and highest value in `images`; None: not known without reading them all."""
     train: Tensor | None = None
@@ -104,7 +107,7 @@ class ImageSet:
         return len(self.class_names) or int(self.labels.max()) + 1
 
     def describe(self) -> list[str]:
-        """Plain lines for a person: count, size, channels, range, classes with counts, skipped files."""
+        """Plain lines for a person: count, size, channels, range, classes with counts, what was not read."""
         kind = {1: "grey", 3: "RGB"}[self.channels]
         many = f"{self.count} images" if self.count > 1 else "1 image"
         low, high = self.value_range or (int(value) for value in self.images.aminmax())
@@ -116,6 +119,7 @@ class ImageSet:
             + (", half of them mirrored at random" if self.flip else ""),
             self._describe_classes(),
             *self._describe_split(),
+            *self._describe_others(),
             *self.describe_skipped(),
         ]
 
@@ -128,6 +132,12 @@ class ImageSet:
         if self.num_classes > SHOWN_CLASSES:
             shown.append(f"and {self.num_classes - SHOWN_CLASSES} more ({min(counts)} to {max(counts)} each)")
         return f"classes: {self.num_classes}: " + ", ".join(shown)
+
+    def _describe_others(self) -> list[str]:
+        shown = [f"{count:,} {ending or 'without an ending'}" for ending, count in self.others]
+        rest = sum(count for _, count in self.others[SHOWN_ENDINGS:])
+        shown[SHOWN_ENDINGS:] = [f"{rest:,} more"] if rest else []
+        return [f"other files, not read: {', '.join(shown)}"] if shown else []
 
     def _describe_split(self) -> list[str]:
         if self.train is None:

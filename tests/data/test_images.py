@@ -285,6 +285,7 @@ def test_finding_goes_down_sorts_and_leaves_hidden_things(tmp_path: Path) -> Non
         ("deep/up", "leads to a folder that was already read"),
         ("folder.png", "is a folder"),
     ]
+    assert listing.others == ((".txt", 1),), "hidden ones are not counted"
 
 
 def test_what_gantrain_wrote_among_the_pictures_is_none_of_them(

@@ -119,6 +119,12 @@ def test_describe_says_what_the_data_is() -> None:
     ]
 
 
+def test_other_files_are_described_by_their_endings() -> None:
+    found = ((".txt", 1200), (".svg", 9), ("", 4), (".a", 3), (".b", 2), (".c", 1), (".d", 1))
+    lines = ImageSet("x", pictures(), others=found).describe()
+    assert lines[-1] == "other files, not read: 1,200 .txt, 9 .svg, 4 without an ending, 3 .a, 2 .b, 2 more"
+
+
 def test_a_known_range_is_described_without_a_look_at_the_images() -> None:
     lines = ImageSet("x", pictures(), value_range=(51, 102)).describe()
     assert lines[1] == "values: 51..102, scaled to -0.60..-0.20 for training"

@@ -147,6 +147,11 @@ FIRST = (
     ("GD401", "train.images=40", "train.images=null"),
     ("GD401", "train.steps=800", "train.steps=1600 train.stop_when_worse=true metrics.every=50"),
     ("GD401", "train.steps=800 metrics.every=20", "train.steps=1600 train.stop_when_worse=true"),
+    (
+        "GD401",
+        "train.steps=800 train.stop_when_worse=true",
+        "penalty=r1 model.discriminator.norm=layer train.steps=1600",
+    ),
     ("GD401", "train.steps=20000 metrics.every=0", "augment=diffaug train.steps=40000"),
     ("GD401", "train.steps=20000", "augment=diffaug train.steps=40000"),
     ("GD002", "loss=wgan penalty=none", "penalty=wgan_gp model.discriminator.norm=layer"),

@@ -781,7 +781,8 @@ def test_what_the_doctor_says_of_all_is_said_once(tmp_path: Path) -> None:
     ]
     assert compared(tmp_path, *runs).verdict == (
         "`loss=hinge` seems best on fd_rand (lower is better), 0.11 ± 0.014 over 2 seeds, before `loss=bce`, "
-        f"0.31 ± 0.014 over 2 seeds; {SURER}. The doctor says of all of them, the best included: checkerboard (GD301)."
+        f"0.31 ± 0.014 over 2 seeds; {SURER}. "
+        "The doctor says of all of them, the best included: checkerboard (GD301)."
     )
 
 

@@ -233,9 +233,10 @@ def all_pictures(facts: Facts) -> Change:
 
 
 def watched_further(facts: Facts) -> Change:
-    """On with a watch on the quality, where D has not seen each picture so often that it must suffer."""
-    steps = number(facts, "train.steps", 0)
-    return longer(facts) | watched({**facts, **longer(facts)}) if times_seen(facts, steps) < OFTEN else {}
+    """On with a watch, once, while D has not seen each picture so often that the fakes must suffer."""
+    often = times_seen(facts, number(facts, "train.steps", 0)) >= OFTEN
+    done = facts.get("train.stop_when_worse") is True
+    return {} if often or done else longer(facts) | watched({**facts, **longer(facts)})
 
 
 def watched(facts: Facts) -> Change:
