@@ -242,7 +242,6 @@ class Doctor:
             "watch": self.watch.state_dict(),
             "memory": self.memory.state_dict(),
             "spent": dict(self.governor.spent),
-            "cost": dict(self.governor.cost),
             "window": dict(self.window),
             "written": dict(self.written),
         }
@@ -261,7 +260,7 @@ class Doctor:
             standing = everything.standing
             self.watch.load_state_dict(page["watch"])
             self.memory.load_state_dict(page["memory"])
-            self.governor.spent, self.governor.cost = dict(page["spent"]), dict(page["cost"])
+            self.governor.spent = dict(page["spent"])
             self.window = dict(page["window"])
             before = {name: len(files.read_rows(self.run / name)) for name in self.written}
             self.written = dict(page.get("written", before))  # older checkpoints do not say

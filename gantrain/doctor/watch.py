@@ -142,11 +142,10 @@ class Watch:
                 record.differing = 0
             elif differs:  # the newest numbers, under the old severity
                 before = record.active["severity"]
-                earlier = f"{article(before)} {before}"
                 if SEVERITIES.index(hit.severity) < SEVERITIES.index(before):
-                    doubt = f"but the looks before found {earlier}"
+                    doubt = f"but the looks before found {article(before)} {before}"
                 else:
-                    doubt = f"that it is {earlier} rests on the looks before"
+                    doubt = f"by this look alone it would be {article(hit.severity)} {hit.severity}"
                 hit = hit._replace(severity=before, message=f"{hit.message}; {doubt}")
         if record.active is not None or record.hits >= needed:
             self._find(rule, at, hit, record.since)

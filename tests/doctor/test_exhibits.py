@@ -275,7 +275,7 @@ def test_what_was_measured_once_is_shown_by_bars(material: Material) -> None:
     page = shown("GD004", first)
     assert coloured(page, drawing.FAKE).sum() > 1000
     assert exhibit("GD004", replace(material, history=[{"step": 25.0, "used_ratio_g": math.nan}])) is None
-    three = [{"step": 50.0, "used_ratio_g": value, "used_ratio_d": 1.0} for value in (0.1, 0.4, 1.7)]
+    three = [{"step": 50.0, "used_ratio_g": value, "used_ratio_d": 1.0} for value in (0.1, 1.7, 0.4)]
     one = [{"step": 50.0, "used_ratio_g": 0.4, "used_ratio_d": 1.0}]
     drawn = [exhibit("GD004", replace(material, history=[*first.history, *last])) for last in (three, one)]
     torch.testing.assert_close(drawn[0], drawn[1], rtol=0, atol=0)

@@ -132,7 +132,7 @@ def test_severity_changes_after_three_looks_that_agree() -> None:
     looks(watch, range(300, 600, 100), a=1.5)
     for step in range(600, 1200, 200):  # to and fro: nothing to say
         assert looks(watch, range(step, step + 100, 100), a=2.5) == []
-        assert watch.active[0]["message"] == "a is 2.5; that it is a warning rests on the looks before"
+        assert watch.active[0]["message"] == "a is 2.5; by this look alone it would be an error"
         assert watch.active[0]["severity"] == "warning"
         assert looks(watch, range(step + 100, step + 200, 100), a=1.5) == []
     assert looks(watch, range(1200, 1500, 100), a=2.5) == [("GD901", "changed", "error")]

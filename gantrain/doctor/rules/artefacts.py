@@ -19,7 +19,16 @@ from gantrain.doctor.rules.common import (
 )
 from gantrain.doctor.rules.facts import is_convolutional
 from gantrain.doctor.rules.lints import GD005A
-from gantrain.doctor.rules.rule import Examination, Hit, Params, Rule, Severity, Threshold, number
+from gantrain.doctor.rules.rule import (
+    Examination,
+    Hit,
+    Params,
+    Requirement,
+    Rule,
+    Severity,
+    Threshold,
+    number,
+)
 
 # ---- GD301, GD302: spectra -------------------------------------------------------------------------------
 
@@ -82,6 +91,11 @@ GD301 = Rule(
 )
 
 
+def _without_lattice(at: Examination, params: Params) -> bool:
+    excess = (at.get(name) - at.nulls[name].mean for name in ("lattice_2", "lattice_4") if name in at.nulls)
+    return not any(found > GD301.params["excess"] for found in excess)
+
+
 def too_smooth(at: Examination, params: Params) -> Hit | None:
     value, null = at.get("detail"), at.nulls["detail"]
     bound = lowest(null, params["loss_min"])
@@ -100,9 +114,9 @@ GD302B = Rule(
     severities=("info",),
     tier="T2",
     needs=("detail",),
-    uses=("variety",),
+    uses=("variety", "lattice_2", "lattice_4"),
     nulls=("detail",),
-    requires=(VARIED,),
+    requires=(VARIED, Requirement(_without_lattice, "a pattern stands out, which is not smooth")),
     thresholds={
         "loss_min": Threshold(0.7, "log10 of the energy lost in the top quarter of frequencies"),
         "variety_min": VARIETY_MIN,

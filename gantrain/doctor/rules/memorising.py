@@ -30,8 +30,10 @@ LOOKED_AT = 64
 """Pictures of each kind by which D is judged: a look then costs about one training step."""
 MOST_TO_COPY = 4000
 """Training pictures among which a fake's nearest is looked for."""
-CHANCE_SPREADS = 2
-"""Standard deviations that the choice of the held-out pictures may explain; copies of few have 3 and more."""
+CHANCE_SPREADS, CHANCE_ALONE = 2, 3
+"""Standard deviations that the choice of the held-out pictures may explain; the second, where the fakes are
+not nearer to the training pictures by the Frechet distance as well: pale fakes share a few pale neighbours.
+"""
 
 
 def overfits(at: Examination, params: Params) -> Hit | None:
@@ -48,26 +50,30 @@ def overfits(at: Examination, params: Params) -> Hit | None:
         Evidence("auc_train", at.get("auc_train"), None, None, None),
         Evidence("auc_held_out", at.get("auc_held_out"), None, None, None),
     )
+    bad = seen > max(params["seen_error"], bounds["seen"]) or gap > max(params["gap_error"], bounds["gap"])
+    message = (
+        "D knows its training pictures by heart: " if bad else "D begins to know its training pictures: "
+    )
     if seen > bounds["seen"]:
-        message = (
-            f"D knows its training pictures by heart: it ranks {percent(seen)} of them above real ones that "
-            f"it has never seen (normal 50 %)"
-        )
+        message += f"it ranks {percent(seen)} of them above real ones that it has never seen (normal 50 %)"
     elif gap > bounds["gap"]:
-        message = (
-            f"D knows its training pictures by heart: it ranks {percent(at.get('auc_train'))} of them above "
-            f"fakes, but only {percent(at.get('auc_held_out'))} of unseen ones (gap {gap:.2f}, normal 0)"
+        message += (
+            f"it ranks {percent(at.get('auc_train'))} of them above fakes, but only "
+            f"{percent(at.get('auc_held_out'))} of unseen ones (gap {gap:.2f}, normal 0)"
         )
     else:
         return knows_the_few(at, params)
-    if gap <= bounds["gap"] and distance <= params["fd_near"]:
+    if gap > bounds["gap"] or distance > params["fd_near"]:
+        return Hit("error" if bad else "warning", message, evidence)
+    message += f", but tells fakes from either alike (gap {gap:.2f})"
+    if math.isnan(distance):
+        message += "; how near those are to the real ones was not looked at yet"
+    else:
         message += (
-            f", but tells fakes from either alike (gap {gap:.2f}), and they are near the real ones "
-            f"(fd_pca64 {distance:.2g} at the doctor's last look): it may be harmless so far"
+            f", and they are near the real ones (fd_pca64 {distance:.2g} at the doctor's last look): "
+            "it may be harmless so far"
         )
-        return Hit("warning", message, evidence)
-    bad = seen > max(params["seen_error"], bounds["seen"]) or gap > max(params["gap_error"], bounds["gap"])
-    return Hit("error" if bad else "warning", message, evidence)
+    return Hit("warning", message, evidence)
 
 
 def spread_of_auc(at: Examination) -> float:
@@ -119,7 +125,7 @@ GD401 = Rule(
     yields_to=("GD202",),  # of kinds of pictures that it was never shown D knows nothing
     rooted_in=("GD005e",),
     why="D recognises single pictures instead of what they have in common, since it has met each of them "
-    "many times. It then punishes even perfect fakes, and G can only copy.",
+    "many times. In the end it punishes even perfect fakes, and G can only copy.",
     remedies=remedies("GD401"),
 )
 
@@ -133,7 +139,9 @@ SEEN_ENOUGH = Requirement(
 def memorised(at: Examination, params: Params) -> Hit | None:
     """Fakes that are all in all far from the training pictures are near to some of them by chance."""
     nearer, ratio, spread = at.get("nearer_train"), at.get("nearest_ratio"), at.get("nearer_spread", 0.0)
-    bound, distance = max(params["nearer_max"], 0.5 + CHANCE_SPREADS * spread), at.get("copy_ratio", 1.0)
+    distance = at.get("copy_ratio", 1.0)
+    chance = CHANCE_SPREADS if distance <= 1 else CHANCE_ALONE
+    bound = max(params["nearer_max"], 0.5 + chance * spread)
     close = ratio < params["nearest_max"] and distance < params["apart_min"]
     if nearer <= bound or not (close or distance < params["copy_max"]):
         return None

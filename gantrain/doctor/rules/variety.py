@@ -65,10 +65,10 @@ def collapsed(at: Examination, params: Params) -> Hit | None:
     told_alike = within < params["variety_warn"]  # never, where there are no classes
     elsewhere = warn <= variety < doubt and at.get("recall") < params["recall_min"]
     if told_alike:
-        message = f"asked for a class, the generator behaves as if it drew {_kinds(at, 'class_')}"
+        message = f"asked for a class, the generator varies no more than {_kinds(at, 'class_')}"
     elif variety < warn or elsewhere:
         message = (
-            f"the generator behaves as if it drew {_kinds(at)} "
+            f"the generator varies no more than {_kinds(at)} "
             f"(Vendi ratio of the pixels {at.get('vendi_ratio'):.2f}, real {usual(at.nulls['vendi_ratio'])})"
         )
         if elsewhere:
