@@ -27,6 +27,7 @@ from gantrain.networks.blocks import check_at_least_one
 from gantrain.networks.init import INIT
 from gantrain.networks.layers import NORM, OUTPUT_RANGE
 
+LEAST_BATCH = 8  # that is advised: of fewer pictures batch norm makes little
 MIXING = {name for name, norm in NORM.items() if norm.mixes_samples}  # batch norm
 
 
@@ -161,10 +162,10 @@ def facts_of_config(
 
 
 def facts_of_data(data: DataFacts) -> dict[str, Any]:
-    tenth = max(2, 2 ** int(math.log2(max(1, data.count // 10))))  # an epoch has ten such batches or more
+    fits, tenth = (2 ** int(math.log2(max(2, count))) for count in (data.count, data.count // 10))
     return {
         "labelled": data.num_classes > 0,
         "image_size": data.image_size,
         "count": data.count,
-        "tenth": tenth,
+        "advised": min(fits, max(LEAST_BATCH, tenth)),  # an epoch has ten such batches, if not too small
     }

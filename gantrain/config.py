@@ -223,10 +223,10 @@ REFUSALS = (
     ),
     Rule(
         "train.batch_size",
-        ("batch_size", "count", "tenth"),
-        lambda batch, count, tenth: batch > count,
+        ("batch_size", "count", "advised"),
+        lambda batch, count, advised: batch > count,
         "a batch of {batch_size} does not fit into the {count} images to train on",
-        "train.batch_size={tenth}",
+        "train.batch_size={advised}",
     ),
 )
 
@@ -254,11 +254,11 @@ WARNINGS = (
     ),
     Rule(
         "train.batch_size",
-        ("batch_size", "count", "tenth"),
-        lambda batch, count, tenth: batch <= count < 10 * batch and tenth < batch,
+        ("batch_size", "count", "advised"),
+        lambda batch, count, advised: batch <= count < 10 * batch and advised < batch,
         "a batch of {batch_size} out of {count} images leaves fewer than 10 updates an epoch: "
         "smaller ones give more of them for as many pictures seen",
-        "train.batch_size={tenth}",
+        "train.batch_size={advised}",
     ),
     Rule(
         "runtime.precision",

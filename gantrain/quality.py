@@ -96,10 +96,11 @@ def checkpoint_of(best: Mapping[str, Any]) -> str:
 
 
 def is_worse(metric: str, recent: Sequence[float], around: Sequence[float]) -> bool:
-    """Whether recent looks are worse than those around the best one by more than noise: their medians, since
-    the best of many looks is a lucky one as well (docs/log.md).
+    """Whether each of the recent looks is worse, by more than noise, than the median of those around the best
+    one: single looks scatter, and the best of many is a lucky one as well (docs/log.md).
     """
-    now, then = (median(badness(metric, value) for value in values) for values in (recent, around))
+    now = min(badness(metric, value) for value in recent)
+    then = median(badness(metric, value) for value in around)
     return now > then + NOISE * abs(then)  # a kernel distance can lie below 0
 
 
@@ -155,6 +156,8 @@ class Quality:
         if self.best is None or value < badness(self.name, self.best["value"]):
             stamp = asdict(now.stamp)
             self.best = {"metric": self.name, "step": state.step, "value": now.value, "stamp": stamp}
+            if self.past_best:
+                log.info("step %d: better than ever, so not past its best", state.step)
             self.around, self.since, self.past_best = self.recent[-beside - 1 :], 0, False
             self.checkpoints.best = state.step
             return False
@@ -165,9 +168,11 @@ class Quality:
         past, self.past_best = self.past_best, worse and self.since >= self.patience
         if self.past_best and not past:
             log.warning(
-                "past its best since step %d: %s was %.3g then, the last %d looks' median is %.3g; use %s",
-                self.best["step"], self.name, self.best["value"], len(self.recent), median(self.recent),
-                files.from_here(self.checkpoint),
+                "past its best since step %d: %s was %.3g then, %.3g at best in the last %d looks; "
+                "gantrain sample %s --best draws as it did",
+                self.best["step"], self.name, self.best["value"],
+                min(self.recent, key=lambda value: badness(self.name, value)), len(self.recent),
+                files.from_here(self.run),
             )  # fmt: skip
         return worse
 

@@ -11,7 +11,7 @@ from gantrain.compose import known_keys
 from gantrain.config import LARGEST_SEED
 from gantrain.console import typed
 from gantrain.errors import GantrainError, meant
-from gantrain.keys import KNOWN_AS, by_leaf
+from gantrain.keys import GROUPS, KNOWN_AS, by_leaf
 
 
 def count(text: str) -> int:
@@ -86,5 +86,7 @@ def as_an_option(flag: str, others: Sequence[str]) -> str:
     after = (word for word in others if "=" not in word and word[:1] != "-")
     known, short = known_keys(), name.replace("-", "_")
     key = short if short in known else by_leaf(known).get(short, name)
+    if key not in GROUPS and any(one.startswith(f"{key}.") for one in known):
+        key += ".KEY"  # a section takes no value itself
     option = typed(f"{key}={value or next(after, 'VALUE')}")
     return f"options have no dashes: {option}; "

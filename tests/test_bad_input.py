@@ -187,6 +187,7 @@ TRAINING = {
     "data=folder -n 64": r"-n: no such flag\n  that is one of: gantrain sample, gantrain evaluate",
     "--width 16": r"--width: no such flag\n.*no dashes: model.width=16;",
     "--batch-size=16": r"--batch-size=16: no such flag\n.*no dashes: train.batch_size=16;",
+    "--metrics fid": r"--metrics: no such flag\n.*no dashes: metrics.KEY=fid;",
     "--loss hinge": r"--loss: no such flag\n.*no dashes: loss=hinge;",
     "--loss=hinge seed=1": r"--loss=hinge: no such flag\n.*no dashes: loss=hinge;",
     "tran.steps=10 los=hinge seed=1 hydra/launcher=basic optm=ttur": (
@@ -213,7 +214,7 @@ TRAINING = {
     "data=folder data.root=broken": r"data.root: none of the 2 pictures in broken can be read\n.*text.png",
     "data=folder data.root=file.txt": r"data.root: file.txt is a file",
     "data=folder data.root=flat condition=class": r"condition=class needs labels.*\n.*one subfolder",
-    "data=folder data.root=flat train.batch_size=64": r"does not fit into the 9 images to train on\n.*=2$",
+    "data=folder data.root=flat train.batch_size=64": r"does not fit into the 9 images to train on\n.*=8$",
     # a user's own YAML
     "--config-dir mine loss=torn": r"torn.yaml, line 2: is not YAML\n.*expected",
     "--config-dir mine +own=unknown": r"own/unknown.yaml: train.stepz: no such option\n.*train.steps\?",

@@ -89,12 +89,12 @@ def test_rows_summary_and_the_best_checkpoint(gantrain: Command) -> None:
 
 
 def times_past(values: list[float], patience: int) -> int:
-    """How often a run gets past its best: the last looks' median is worse beyond noise than around it."""
+    """How often a run gets past its best: the last looks are all worse beyond noise than around it."""
     past, beside = [], patience // 2
     for now in range(len(values)):
         best = min(range(now + 1), key=values.__getitem__)
         around = median(values[max(0, best - beside) : min(best + beside, now) + 1])
-        recent = median(values[max(0, now + 1 - patience) : now + 1])
+        recent = min(values[max(0, now + 1 - patience) : now + 1])
         past.append(now - best >= patience and recent > 1.05 * around)
     return sum(now and not before for before, now in pairwise([False, *past]))
 
@@ -106,7 +106,9 @@ def test_past_its_best_is_said_and_may_end_the_run(gantrain: Command) -> None:
     rows = files.read_rows(outcome.run / files.EVALUATIONS)
     told = times_past([row["metrics"]["fd_rand"]["value"] for row in rows], patience=2)
     assert outcome.err.count("past its best since step") == told > 0
-    stopped = gantrain(*settings, "train.stop_when_worse=true", "hydra.run.dir=stopped")
+    stopped = gantrain(
+        *settings, "train.stop_when_worse=true", "doctor.enabled=true", "hydra.run.dir=stopped"
+    )
     assert stopped.code == 0, stopped.err
     summary = json.loads(Path("stopped/summary.json").read_text())
     assert summary["status"] == "finished"
@@ -117,6 +119,7 @@ def test_past_its_best_is_said_and_may_end_the_run(gantrain: Command) -> None:
     assert "; past its best: " in stopped.out
     assert "gantrain sample stopped --best" in stopped.out
     assert "gantrain resume stopped" not in stopped.out, "more steps would not help"
+    assert f"Step {summary['step']} of {summary['step']}, finished." in Path("stopped/report.md").read_text()
 
 
 def test_a_run_that_was_ended_early_stays_ended(gantrain: Command) -> None:
@@ -164,6 +167,7 @@ def test_a_lucky_look_is_no_best_to_be_past() -> None:
     around, recent = [0.369, 0.420, 0.103, 0.200, 0.138], [0.200, 0.138, 0.413, 0.142, 0.189]
     assert not is_worse("fd_rand", recent, around)
     assert is_worse("fd_rand", [0.255, 0.066, 0.265, 0.14, 0.077], [0.147, 0.099, 0.034, 0.035, 0.045])
+    assert not is_worse("fd_rand", [0.255, 0.047, 0.265, 0.14, 0.077], [0.147, 0.099, 0.034, 0.035, 0.045])
 
 
 def test_a_resume_remembers_the_best(gantrain: Command) -> None:

@@ -134,7 +134,7 @@ class Folder:
 
     def __init__(self, place: Path, facts: DataFacts, seed: int) -> None:
         try:
-            found = sources.folder(str(place), facts.image_size, "grey" if facts.channels == 1 else "rgb")
+            found = sources.unlabelled(str(place), facts.image_size, "grey" if facts.channels == 1 else "rgb")
         except GantrainError as error:
             remedy = re.sub(
                 r"(['\"]?)data\.root=", r"--images \1", error.remedy
@@ -189,9 +189,9 @@ def in_short(
     halves = {measured.null_n[1] for measured in shown.values() if measured.null_n}
     least, each = min(halves, default=None), len(halves) > 1
     too_few = least is not None and least < min(count, ENOUGH)
-    fewer = "; of fewer pictures distances come out much larger" if least and least < count else ""
     others = "" if split == "all" else ": --split all has more"
-    fewer += f", so of so few none is shown here{others}" if too_few else ""
+    fewer = "; of fewer pictures distances come out much larger" if least and least < count else ""
+    fewer = f"; of distances nothing, which are too large of so few{others}" if too_few else fewer
     what = "real ones give, and how many" if each else f"{least:,} real ones give" if least else ""
     yield f"In short, of {count:,} pictures{f' (in brackets what {what}{fewer})' if least else ''}:"
     for name, measured in shown.items():

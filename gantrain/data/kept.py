@@ -24,7 +24,9 @@ from gantrain.errors import GantrainError
 from gantrain.files import sync_folder
 
 
-def decoded_once(listing: Listing, size: int, channels: Channels = "auto") -> ImageSet:
+def decoded_once(
+    listing: Listing, size: int, channels: Channels = "auto", by_folder: bool = True
+) -> ImageSet:
     """The pictures at `size` x `size` pixels, as `mapped.write` describes; only the first call decodes them.
 
     Raises:
@@ -32,19 +34,20 @@ def decoded_once(listing: Listing, size: int, channels: Channels = "auto") -> Im
         GantrainError: the cache cannot be written.
     """
     home = cache_folder() / "pictures"
-    entry = home / listing.digest(f"format {mapped.FORMAT}, {size} pixels, {channels}")
+    classes = "" if by_folder else ", no classes"
+    entry = home / listing.digest(f"format {mapped.FORMAT}, {size} pixels, {channels}{classes}")
     try:
         with suppress(DamagedError):
             if entry.is_dir():
                 return mapped.read(entry, listing)  # no lock: it may lie where one can only read
         home.mkdir(parents=True, exist_ok=True)
         with _building_alone(entry):
-            return _read_or_build(entry, listing, size, channels)
+            return _read_or_build(entry, listing, size, channels, by_folder)
     except OSError as error:
         raise _cannot_keep(home, error) from error
 
 
-def _read_or_build(entry: Path, listing: Listing, size: int, channels: Channels) -> ImageSet:
+def _read_or_build(entry: Path, listing: Listing, size: int, channels: Channels, by_folder: bool) -> ImageSet:
     if entry.is_dir():  # built by another process while we waited, unless it is damaged
         try:
             return mapped.read(entry, listing)
@@ -55,7 +58,7 @@ def _read_or_build(entry: Path, listing: Listing, size: int, channels: Channels)
     partial = _partial(entry)
     partial.mkdir()
     try:
-        mapped.write(partial, listing, size, channels)
+        mapped.write(partial, listing, size, channels, by_folder)
         partial.rename(entry)
         sync_folder(entry.parent)
     finally:

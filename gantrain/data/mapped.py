@@ -42,19 +42,20 @@ class UnreadableError(DamagedError):
         self.skipped = skipped
 
 
-def write(place: Path, listing: Listing, size: int, channels: Channels) -> None:
+def write(place: Path, listing: Listing, size: int, channels: Channels, by_folder: bool = True) -> None:
     """Decodes the pictures into files in the folder `place`; when it returns they are on the disk.
 
     If more than one first-level folder holds readable pictures, these folders are the classes, in sorted
-    order, and pictures beside them are skipped. `channels` "auto" gives one channel when every file has a
-    grey mode, else three; a colour file counts as colour even if its channels are all equal.
+    order, and pictures beside them are skipped; without `by_folder` there are no classes. `channels` "auto"
+    gives one channel when every file has a grey mode, else three; a colour file counts as colour even if its
+    channels are all equal.
 
     Raises UnreadableError, and OSError if `place` cannot take the files.
     """
     planes = 1 if channels == "grey" else 3
     with open(place / IMAGES, "w+b") as file:
         start = _write_header(file, (0, planes, size, size))
-        taken = _decode_into(file, listing, size, planes)
+        taken = _decode_into(file, listing, size, planes, by_folder)
         if not taken.folder:
             raise UnreadableError(listing, taken.skipped)
         stays = taken.stays()
@@ -119,6 +120,7 @@ def printable(name: str) -> str:
 class _Taken:
     """What is learned while decoding: a few bytes a picture, since there may be millions."""
 
+    by_folder: bool
     folders: dict[str, int] = field(default_factory=dict)
     """First-level folders with readable pictures; numbered in sorted order, since the listing is sorted."""
     folder: array[int] = field(default_factory=lambda: array("i"))
@@ -131,7 +133,7 @@ class _Taken:
 
     @property
     def labelled(self) -> bool:
-        return len(self.folders) > 1
+        return self.by_folder and len(self.folders) > 1
 
     def add(self, name: str, picture: Decoded) -> None:
         first, _, below = name.partition("/")
@@ -168,8 +170,8 @@ class _Taken:
         }
 
 
-def _decode_into(file: BinaryIO, listing: Listing, size: int, planes: int) -> _Taken:
-    taken = _Taken()
+def _decode_into(file: BinaryIO, listing: Listing, size: int, planes: int, by_folder: bool) -> _Taken:
+    taken = _Taken(by_folder)
     with closing(decode(listing, size, planes)) as outcomes:
         for name, outcome in zip(listing.names(), outcomes, strict=True):
             if isinstance(outcome, Unread):

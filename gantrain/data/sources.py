@@ -123,15 +123,12 @@ def folder(
     Raises GantrainError("data.root") when there is no such folder or nothing in it can be read.
     """
     check_image_size(image_size)
-    place = _existing_folder(root)
-    listing = find_pictures(place)
-    if not listing.files:
-        raise GantrainError(
-            "data.root",
-            f"no pictures in {place} or below it",
-            f"looked for {' '.join(ENDINGS)} (also in capitals)",
-        )
-    return replace(_decoded(listing, image_size, channels), flip=flip, made=CUT)
+    return replace(_decoded(_pictures_in(root), image_size, channels), flip=flip, made=CUT)
+
+
+def unlabelled(root: str, image_size: int, channels: Channels) -> ImageSet:
+    """As `folder`, whatever its folders are called: no classes, and nothing skipped for having none."""
+    return _decoded(_pictures_in(root), image_size, channels, by_folder=False)
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -195,9 +192,18 @@ def _list_celeba(place: Path) -> Listing | None:
     return listing if listing and listing.files else None
 
 
-def _decoded(listing: Listing, image_size: int, channels: Channels) -> ImageSet:
+def _pictures_in(root: str | None) -> Listing:
+    place = _existing_folder(root)
+    listing = find_pictures(place)
+    if listing.files:
+        return listing
+    looked_for = f"looked for {' '.join(ENDINGS)} (also in capitals)"
+    raise GantrainError("data.root", f"no pictures in {place} or below it", looked_for)
+
+
+def _decoded(listing: Listing, image_size: int, channels: Channels, by_folder: bool = True) -> ImageSet:
     try:
-        return decoded_once(listing, image_size, channels)
+        return decoded_once(listing, image_size, channels, by_folder)
     except UnreadableError as error:
         shown = "; ".join(f"{path} ({reason})" for path, reason in error.skipped[:3])
         raise GantrainError("data.root", str(error), shown) from error

@@ -97,6 +97,9 @@ class Doctor:
 
     def close(self, status: str) -> Diagnosis:
         """The closing verdict, by looks that are independent of each other, and the report."""
+        ended_itself = status == "finished" and self.eyes.state.step >= max(1, self.last)
+        if ended_itself:  # maybe early (train.stop_when_worse): no step is to come
+            self.total = self.eyes.state.step
         self._take_window()
         if self.eyes.reference is not None and self.eyes.state.step >= SHORTEST_JUDGED:
             looks = [self._closing_look(number) for number in range(1, CLOSING_LOOKS + 1)]

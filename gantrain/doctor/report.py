@@ -221,7 +221,8 @@ def markdown(diagnosis: Diagnosis) -> str:
     lines += [f"Step {diagnosis.step} of {diagnosis.total}, {diagnosis.status}.", ""]
     lines += [part for line in meant_by_healthy(diagnosis) for part in (f"{line}.", "")]
     for finding in diagnosis.serious:
-        lines += _section(finding, diagnosis.facts, alone=len(diagnosis.serious) == 1)
+        alone = len(diagnosis.serious) == 1
+        lines += _section(finding, diagnosis.facts, alone, diagnosis.step)
     lines += _list("Remarks", _remarks(diagnosis))
     over = [f"{f['rule']} {f['title']}: from step {f['onset']} to {f['step']}" for f in diagnosis.over]
     lines += _list("Was found, and is over", over)
@@ -231,12 +232,18 @@ def markdown(diagnosis: Diagnosis) -> str:
     return "\n".join(lines + ([share, ""] if share else []))
 
 
-def _section(finding: Finding, facts: Facts, alone: bool) -> list[str]:
+def _seen(finding: Finding, end: int) -> str:
+    """When; the last time, if a later look did not find it: too few have missed it to call it over."""
+    last = f", last at step {finding['step']}" if finding["onset"] < finding["step"] < end else ""
+    return f"first seen at step {finding['onset']}{last}"
+
+
+def _section(finding: Finding, facts: Facts, alone: bool, end: int) -> list[str]:
     role = ", the cause" if finding["primary"] and not alone else ""
     if finding["because_of"]:
         role = f", may be a consequence of {_causes(finding)}: look again once that is cured"
     lines = [f"## {finding['rule']} {finding['title']}", ""]
-    lines += [f"{_capital(finding['severity'])}, first seen at step {finding['onset']}{role}.", ""]
+    lines += [f"{_capital(finding['severity'])}, {_seen(finding, end)}{role}.", ""]
     lines += [f"**{_capital(finding['message'])}.**", ""]
     if finding["evidence"]:
         lines += ["| measured | value | normal for these data | threshold |", "|---|---|---|---|"]
@@ -300,8 +307,8 @@ def in_full(diagnosis: Diagnosis) -> str:
     lines = [in_brief(diagnosis), *meant_by_healthy(diagnosis)]
     for finding in diagnosis.serious:
         standing = _standing(finding, alone=len(diagnosis.serious) == 1)
-        onset = f"first seen at step {finding['onset']}"
-        lines += ["", f"{finding['rule']} {finding['title']} ({standing}, {onset})"]
+        seen = _seen(finding, diagnosis.step)
+        lines += ["", f"{finding['rule']} {finding['title']} ({standing}, {seen})"]
         lines += _wrapped(f"{_capital(finding['message'])}.")
         lines += _wrapped(finding["why"])
         if finding["picture"] and diagnosis.run:

@@ -115,7 +115,7 @@ def test_a_run_too_short_for_looks_is_told_the_same_again(gantrain: Command) -> 
     assert told.err.startswith("gantrain: latest is outputs/")
     for text in (done.out, told.out):
         assert "Too early to judge: most rules wait for step 200" in text
-        assert "\n  GD005e Few pictures, and no augmentation: there are 40 pictures" in text
+        assert "\n  GD005e Few pictures: there are 40 pictures" in text
 
 
 def test_what_training_warns_of_is_told_before(gantrain: Command) -> None:

@@ -74,8 +74,7 @@ def test_the_table(gantrain: Command) -> None:
     assert [line.split()[0] for line in lines[end + 2 :]] == ["fd_pca64", "coverage_rand", "vendi_rand"]
     all_of_them = gantrain("evaluate", "run", "-n", "256").out
     halves = (
-        "what 128 real ones give; of fewer pictures distances come out much larger, so of so few none is "
-        "shown here: --split all has more"
+        "what 128 real ones give; of distances nothing, which are too large of so few: --split all has more"
     )
     assert f"In short, of 256 pictures (in brackets {halves}):" in all_of_them
     assert re.search(r"\n  fd_rand \S+: Frechet", all_of_them)
@@ -88,7 +87,7 @@ def test_more_real_ones_are_not_proposed_where_all_were_taken() -> None:
     stamp = Stamp("rand", "", 256, 256, "all", True, True, "none")
     found = {"fd_rand": Measurement(0.1, 0.09, 0.02, (128, 128), stamp)}
     head, distance = in_short(found, (), "fd_rand", 256, split="all")
-    assert head.endswith("so of so few none is shown here):")
+    assert head.endswith("which are too large of so few):")
     assert distance.startswith("  fd_rand 0.1000: ")
 
 

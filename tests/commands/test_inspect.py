@@ -34,7 +34,7 @@ def test_says_what_the_data_is(gantrain: Command, tmp_path: Path) -> None:
         assert word in outcome.out, outcome.out
     *_, shown, following, after = outcome.out.strip().splitlines()
     assert "(of each picture the largest centred square, resized)" in outcome.out
-    assert following == "next: gantrain data=folder data.root=pets data.image_size=16 train.batch_size=2"
+    assert following == "next: gantrain data=folder data.root=pets data.image_size=16 train.batch_size=4"
     assert after == ("  a batch of 32 does not fit into the 5 images to train on")
     preview = Path(shown.partition("preview: ")[2])
     assert Image.open(preview).size == (3 * 18 + 2, 2 * 18 + 2)

@@ -211,7 +211,7 @@ def test_in_a_file_lines_stand_as_they_were_said(tmp_path: Path) -> None:
                 sys.executable,
                 "-m",
                 "gantrain",
-                *TINY,
+                *(option.replace("batch_size=8", "batch_size=16") for option in TINY),
                 "train.images=40",
                 "train.steps=2",
                 "data.image_size=16",

@@ -256,9 +256,9 @@ def test_a_file_that_was_out_of_reach_is_read_once_it_is_back(
 def test_a_file_that_is_back_right_after_a_build(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing, write = pets / "cat" / "1.png", mapped.write
 
-    def write_without(place: Path, listing: Listing, size: int, channels: Channels) -> None:
+    def write_without(place: Path, listing: Listing, size: int, channels: Channels, by_folder: bool) -> None:
         missing.rename(pets / "elsewhere")
-        write(place, listing, size, channels)
+        write(place, listing, size, channels, by_folder)
         (pets / "elsewhere").rename(missing)
 
     with monkeypatch.context() as patch:

@@ -309,6 +309,13 @@ BROKEN = (
         {"facts.count": 20},
     ),
     Broken(
+        "GD005e",
+        {},
+        "info",
+        "there are 37 pictures of each class on average: all of a class may become one picture",
+        {"facts.count": 597, "facts.num_classes": 16, "condition.kind": "class"},
+    ),
+    Broken(
         "GD005f",
         {},
         "info",
@@ -760,6 +767,7 @@ TWINS = (
     ("GD005c", {}, {"optim.lr_d": 8e-4}),  # N0.3
     ("GD005c", {}, {"loss": "WGAN", "schedule.d_steps": 5}),
     ("GD005c", {}, {"optim": "RMSprop", "optim.lr_d": 5e-5, "optim.lr_g": 5e-5}),
+    ("GD005e", {}, {"facts.count": 1541, "facts.num_classes": 10, "condition.kind": "class"}),
     ("GD005e", {}, {"facts.count": 20, "augment._target_": "gantrain.augment.diffaug.DiffAugment"}),
     ("GD005g", {}, {"loss": "WGAN", "penalty": "WGANGP"}),
     ("GD005g", {}, {"loss": "WGAN", "model.discriminator.norm": "spectral"}),

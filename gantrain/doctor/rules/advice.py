@@ -26,7 +26,7 @@ ADVICE: dict[str, tuple[Advice, ...]] = {
     "GD005b": (r.SMALLER_BATCHES,),
     "GD005c": (r.USUAL_RATES,),
     "GD005d": (r.STRIDED, r.LEAKY),
-    "GD005e": (r.ALL_PICTURES, r.AUGMENTED, r.R1_FOR_LONGER),
+    "GD005e": (r.ALL_PICTURES, r.NOT_TOLD_THE_CLASS_OF_FEW, r.AUGMENTED, r.R1_FOR_LONGER),
     "GD005f": (r.TANH,),
     "GD005g": (*BOUND, r.SPECTRAL),
     "GD101": (r.NON_SATURATING, r.USUAL_RATES, *WEAKER_D),

@@ -84,7 +84,7 @@ GD301 = Rule(
     test=checkerboard,
     silenced_by=("GD201",),
     rooted_in=("GD005a",),
-    apart_from=("GD202", "GD402"),
+    apart_from=("GD202", "GD401", "GD402"),
     why="The upsampling layers make neighbouring pixels by different weights, and every doubling leaves "
     "its period in the picture (Odena et al. 2016). Training hides it on average, but not in each picture.",
     remedies=remedies("GD301"),
@@ -239,7 +239,7 @@ GD303 = Rule(
     test=border,
     yields_to=("GD301",),  # a pattern from before training marks the border as well
     silenced_by=("GD201",),
-    apart_from=("GD202", "GD402"),
+    apart_from=("GD202", "GD401", "GD402"),
     why="A frame of zeros around every map tells the convolutions where the picture ends. G learns the "
     "border as something of its own, and more so where convolutions have biases.",
     remedies=remedies("GD303"),

@@ -280,10 +280,14 @@ def told_the_class(facts: Facts) -> Change:
     return {"condition": "class"} if labelled and ours and fits else {}
 
 
-def unconditioned(facts: Facts) -> Change:
+def unconditioned(fewer_than: int) -> Callable[[Facts], Change]:
     """No classes, where there are few pictures of each."""
-    told = facts.get("condition.kind") == "class" and of_each(facts) < FEW_OF_A_CLASS
-    return {"condition": "none"} if told else {}
+
+    def change(facts: Facts) -> Change:
+        told = facts.get("condition.kind") == "class" and of_each(facts) < fewer_than
+        return {"condition": "none"} if told else {}
+
+    return change
 
 
 def padded(mode: str) -> Callable[[Facts], Change]:

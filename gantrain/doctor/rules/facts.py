@@ -8,6 +8,7 @@ from gantrain.doctor.rules.rule import Facts, number
 
 FEW = 500  # training pictures that D soon knows: augmented, 192 gave cleaner pictures; 3,400 did not
 OFTEN = 300  # times that D has seen each picture: at 80 to 180 times augmenting did harm (docs/log.md)
+HARDLY_ANY_OF_A_CLASS = 100  # training pictures; of digits, which are alike, 150 do
 FEW_OF_A_CLASS = 2000  # training pictures; of 250 and of 1,200 each class became one picture (docs/log.md)
 
 

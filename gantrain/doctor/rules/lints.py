@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gantrain.doctor.rules.advice import remedies
 from gantrain.doctor.rules.common import UPSAMPLES, percent
-from gantrain.doctor.rules.facts import FEW, is_unbounded
+from gantrain.doctor.rules.facts import FEW, HARDLY_ANY_OF_A_CLASS, is_unbounded, of_each
 from gantrain.doctor.rules.rates import LEAST_PACE, MOST_PACE, USUAL_RATES, pace, rates_are_usual
 from gantrain.doctor.rules.rule import (
     Evidence,
@@ -153,7 +153,12 @@ GD005D = Rule(
 
 
 def few_pictures(at: Examination, params: Params) -> Hit | None:
-    count = number(at.facts, "facts.count", params["pictures_min"])
+    count, each = number(at.facts, "facts.count", params["pictures_min"]), of_each(at.facts)
+    if at.facts.get("condition.kind") == "class" and each < params["of_each_min"]:
+        message = (
+            f"there are {each:.0f} pictures of each class on average: all of a class may become one picture"
+        )
+        return Hit("info", message, (Evidence("of_each", each, None, None, params["of_each_min"]),))
     if count >= params["pictures_min"] or at.facts.get("augment._target_") != "torch.nn.Identity":
         return None
     message = f"there are {count:.0f} pictures to train on, few enough for D to learn them by heart"
@@ -162,10 +167,15 @@ def few_pictures(at: Examination, params: Params) -> Hit | None:
 
 GD005E = Rule(
     id="GD005e",
-    title="Few pictures, and no augmentation",
+    title="Few pictures",
     severities=("info",),
     tier="preflight",
-    thresholds={"pictures_min": Threshold(FEW, "pictures to train on")},
+    thresholds={
+        "pictures_min": Threshold(FEW, "pictures to train on, where they are not augmented"),
+        "of_each_min": Threshold(
+            HARDLY_ANY_OF_A_CLASS, "pictures of a class on average, where G is told the class"
+        ),
+    },
     test=few_pictures,
     exact=True,
     why="A discriminator that has seen every picture a hundred times recognises them one by one. It then "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from gantrain.doctor.rules import changes
 from gantrain.doctor.rules.changes import Change, fixed, if_taken, penalised, scaled, slower
+from gantrain.doctor.rules.facts import FEW_OF_A_CLASS, HARDLY_ANY_OF_A_CLASS
 from gantrain.doctor.rules.rule import GOOD_PICTURES, Facts
 
 
@@ -217,11 +218,12 @@ TOLD_THE_CLASS = Advice(
 TOLD_THE_CLASS_OF_FEW = replace(TOLD_THE_CLASS, change=changes.told_the_class)
 NOT_TOLD_THE_CLASS = Advice(
     "condition=none",
-    changes.unconditioned,
+    changes.unconditioned(FEW_OF_A_CLASS),
     "With few pictures of each class every class may become one picture, whatever the noise.",
     "A class can no longer be asked for.",
     "Not with thousands of pictures of each class.",
 )
+NOT_TOLD_THE_CLASS_OF_FEW = replace(NOT_TOLD_THE_CLASS, change=changes.unconditioned(HARDLY_ANY_OF_A_CLASS))
 
 # ---- The pictures ----------------------------------------------------------------------------------------
 

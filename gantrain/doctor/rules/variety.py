@@ -9,6 +9,7 @@ from gantrain.doctor.rules.common import (
     LONG_ENOUGH,
     PRECISE,
     PRECISION_MIN,
+    SETTLED_OR_OVER,
     STEPS_MIN,
     VARIED,
     VARIETY_MIN,
@@ -167,7 +168,7 @@ GD202 = Rule(
     tier="T3",
     needs=("density", "coverage", "class_share_min", "class_confidence"),
     nulls=("density", "coverage"),
-    requires=(VARIED, PRECISE, UNMIRRORED),
+    requires=(SETTLED_OR_OVER, VARIED, PRECISE, UNMIRRORED),
     thresholds={
         "coverage_min": Threshold(0.75, "coverage, over that of real pictures"),
         "density_min": Threshold(0.2, "density, over that of real pictures: bad fakes cover nothing either"),
