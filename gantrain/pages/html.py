@@ -26,6 +26,7 @@ from gantrain.pages.ranking import Comparison
 from gantrain.pages.records import Record, Row
 from gantrain.pages.settings import SEED, Settings, shown, value_of
 from gantrain.pages.tables import (
+    last_look_of,
     legend,
     look_of,
     metrics_of,
@@ -90,6 +91,7 @@ def _page(
             metrics=metrics,
             legend=legend(comparison),
             look_of=look_of,
+            last_look_of=last_look_of,
             beside_real=beside_real,
             qualified=qualified,
             better=better,

@@ -45,6 +45,12 @@ def look_of(record: Record, metric: str, comparison: Comparison) -> dict[str, An
     return best and record.measured(metric, best["step"])
 
 
+def last_look_of(record: Record, metric: str, comparison: Comparison) -> dict[str, Any] | None:
+    """The metric at the run's last look, if that came after its best one."""
+    best, steps = look_of(record, metric, comparison), [row["step"] for row in record.evaluations]
+    return record.measured(metric, max(steps)) if best and best["step"] < max(steps) else None
+
+
 def legend(comparison: Comparison) -> str:
     """Which way each number is better, what real pictures give, what ± means; "" without numbers."""
     metrics = metrics_of(comparison)

@@ -188,6 +188,19 @@ def test_pictures_in_a_folder(gantrain: Command) -> None:
     assert len(files.read_rows(run / files.EVALUATIONS)) == 5
 
 
+def test_pictures_beside_folders_count_as_well(gantrain: Command) -> None:
+    """As classes matter to training alone: there such pictures have none, and are skipped."""
+    train(gantrain)
+    write_digits(Path("drawn"), 60)
+    write_digits(Path("drawn/kept"), 20)
+    write_digits(Path("drawn/others"), 20)
+    assert len({path.parent for path in Path("drawn").rglob("*.png")}) > 2
+    there = len(list(Path("drawn").rglob("*.png")))
+    outcome = gantrain("evaluate", "run", "--images", "drawn")
+    assert f"{there} pictures from elsewhere against" in outcome.out
+    assert "skipped" not in outcome.err
+
+
 def test_real_pictures_in_a_folder_measure_as_real_ones(gantrain: Command) -> None:
     train(gantrain)
     write_digits(Path("real"), 400)

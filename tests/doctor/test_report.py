@@ -208,6 +208,15 @@ def test_a_finding_alone_is_nobodys_cause() -> None:
     assert "GD004 The players' gradients cancel (an error, first seen at step 25)" in in_full(alone)
 
 
+def test_a_finding_that_later_looks_missed_says_when_it_was_last_seen() -> None:
+    missed: Finding = {**CAUSE, "step": BROKEN.step - 1}
+    assert missed["onset"] < missed["step"]
+    seen = f"first seen at step {missed['onset']}, last at step {missed['step']}"
+    told = replace(BROKEN, findings=[missed])
+    assert f"\nError, {seen}.\n" in markdown(told)
+    assert f"(an error, {seen})" in in_full(told)
+
+
 def test_a_finding_without_an_override_says_so() -> None:
     own: Finding = {**CAUSE, "remedy": [], "price": "", "not_when": ""}
     text = markdown(replace(BROKEN, findings=[own]))

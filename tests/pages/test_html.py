@@ -53,6 +53,15 @@ def test_nothing_comes_from_elsewhere(tmp_path: Path) -> None:
     assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|import)\(", page)
 
 
+def test_a_report_tells_of_the_best_look_and_of_the_last(tmp_path: Path) -> None:
+    improved, past = sweep(tmp_path, {"fd": (0.3, 0.2)}, {"fd": (0.2, 0.3)})
+    past.summary["best"] = {"past_best": True}
+    assert "; still getting better." in report_page(improved)
+    assert "the last look" not in report_page(improved)
+    assert "; past its best." in report_page(past)
+    assert re.search(r"> 0.2 <small>at step 10[^<]*; 0.3 at step 20, the last look<", report_page(past))
+
+
 def test_a_slider_that_cannot_move_says_why(tmp_path: Path) -> None:
     hint = "with a smaller tracking.samples_every"
     assert hint not in compare_page(compare(sweep(tmp_path / "two", {"pictures": 2})), "Sweep")
