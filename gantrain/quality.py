@@ -168,7 +168,7 @@ class Quality:
         past, self.past_best = self.past_best, worse and self.since >= self.patience
         if self.past_best and not past:
             log.warning(
-                "past its best since step %d: %s was %.3g then, %.3g at best in the last %d looks; "
+                "probably past its best since step %d: %s was %.3g then, %.3g at best in the last %d looks; "
                 "gantrain sample %s --best draws as it did",
                 self.best["step"], self.name, self.best["value"],
                 min(self.recent, key=lambda value: badness(self.name, value)), len(self.recent),

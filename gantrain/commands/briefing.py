@@ -112,7 +112,7 @@ def quality(run: Record, step: int, shown: str) -> str:
     if best is None or now is None:
         return f"quality: {'unknown at the end' if best else 'not measured'}; now: gantrain evaluate {shown}"
     usual = beside_real(run.metric, now)
-    past = "past its best: " if run.past_best else ""
+    past = "probably past its best: " if run.past_best else ""
     beside = f"; {past}{best['value']:.3g} at step {best['step']}, which --best takes"
     if not _was_better(run, step):
         beside = "; still getting better" if run.gets_better else ""

@@ -31,8 +31,7 @@ class Governor:
 
     Each tier may spend its own part, so that dear looks do not eat up the cheap ones'. The next look is taken
     to cost what half of those so far did at most: one that others slowed down is no measure. The first is
-    allowed.
-    With `fixed` the wall clock decides nothing.
+    allowed. With `fixed` the wall clock decides nothing.
     """
 
     most: float

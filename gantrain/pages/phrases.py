@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gantrain.doctor.rules.rule import within_a_sentence
 from gantrain.pages.candidates import Candidate
-from gantrain.pages.records import KILLED, Row
+from gantrain.pages.records import KILLED, Record, Row
 
 LOST = (
     ("failed", "failed"),
@@ -16,7 +16,7 @@ LOST = (
 )
 """Status -> words."""
 
-UNLIKE = "measured on other data, or on other numbers of pictures, and left out of the ranking"
+UNLIKE = "Measured on other data, or on other numbers of pictures, and left out of the ranking"
 
 
 def quoted(candidate: Candidate) -> str:
@@ -51,6 +51,30 @@ def runs_of(found: Sequence[Candidate], judged: Sequence[Candidate]) -> str:
 
 def named(finding: Row) -> str:
     return within_a_sentence(finding)
+
+
+def its_own(candidate: Candidate, of: Sequence[Candidate]) -> str:
+    """What most of its runs were told of beside the cause, in its own right, and no run of another choice."""
+    others = (run for other in of if other is not candidate for run in other.records)
+    known = {finding["rule"] for run in others for finding in run.serious}
+    known |= {finding["rule"] for finding in candidate.shared if finding["primary"] or finding["because_of"]}
+    found = dict.fromkeys(named(finding) for finding in candidate.shared if finding["rule"] not in known)
+    return f", and {' and '.join(found)}, which no other choice has" if found else ""
+
+
+def lost(runs: Sequence[Record], candidates: Sequence[Candidate]) -> list[str]:
+    """Of which choices runs came to nothing, or not to their end, and why, if all for one reason."""
+    words = []
+    for status, text in LOST:
+        found = [run for run in runs if run.status == status]
+        whose = [one for one in candidates if one.settings and any(run in found for run in one.records)]
+        which = f" ({', '.join(map(quoted, whose))})" if 0 < len(whose) < 4 else ""
+        reasons = {run.summary.get("error") for run in found}
+        why = reasons.pop() if len(reasons) == 1 else None
+        said = f": {'; '.join(map(str.strip, why.splitlines()))}" if why else ""
+        of = f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}"
+        words += [f"{len(found)} of {of} {text}{which}{said}"] if found else []
+    return words
 
 
 def with_number(candidate: Candidate) -> str:

@@ -12,7 +12,18 @@ from statistics import fmean
 from gantrain.metrics.kinds import badness, better, levelled
 from gantrain.pages.candidates import Candidate, Spread, apart, differ
 from gantrain.pages.effects import CUT, MATCHED, TURNED, UNEVEN, Effect
-from gantrain.pages.phrases import LOST, UNLIKE, named, quoted, runs_of, some, together, told, with_number
+from gantrain.pages.phrases import (
+    UNLIKE,
+    its_own,
+    lost,
+    named,
+    quoted,
+    runs_of,
+    some,
+    together,
+    told,
+    with_number,
+)
 from gantrain.pages.records import USUAL_METRIC, Record, Row
 from gantrain.pages.settings import Settings, differing, settings_of, shown
 
@@ -291,7 +302,8 @@ class Comparison:
         of: dict[str, list[Candidate]] = {}
         for candidate in self.judged[: len(self.judged) - bool(self._reason)]:
             if cause := candidate.complaint:
-                of.setdefault(named(cause) + self._also(cause["rule"]), []).append(candidate)
+                what = named(cause) + self._also(cause["rule"]) + its_own(candidate, self.judged)
+                of.setdefault(what, []).append(candidate)
         words = [f"of {together(found, self.judged)}: {said}" for said, found in of.items()]
         words += self._of_single_runs()
         return f"The doctor says {'; '.join(words)}." if words else ""
@@ -313,24 +325,13 @@ class Comparison:
         return f", as in {count} of the other runs" if count else ""
 
     def _lost(self) -> str:
-        of = f"{len(self.records)} {'run' if len(self.records) == 1 else 'runs'}"
-        words = []
-        for status, text in LOST:
-            lost = [record for record in self.records if record.status == status]
-            if lost:
-                names = [c.name for c in self.candidates if any(record in lost for record in c.records)]
-                which = (
-                    f" ({', '.join(f'`{name}`' for name in names)})"
-                    if 0 < len(names) < 4 and self.keys
-                    else ""
-                )
-                words.append(f"{len(lost)} of {of} {text}{which}")
+        words = lost(self.records, self.candidates)
         unmeasured = [
             record.name
             for record in self.records
             if self.measured and record.status == "finished" and not record.measured(self.metric)
         ]
-        for runs, text in ((unmeasured, f"no look at {self.metric}"), (self.unlike, UNLIKE)):
+        for runs, text in ((unmeasured, f"No look at {self.metric}"), (self.unlike, UNLIKE)):
             words += [f"{text}: run `{'`, `'.join(runs)}`"] if 0 < len(runs) < len(self.records) else []
         waiting = (self.planned or 0) - len(self.records)
         words += (
@@ -338,8 +339,7 @@ class Comparison:
             if waiting > 0
             else []
         )
-        sentence = "; ".join(words)
-        return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
+        return " ".join(f"{word}." for word in words)
 
 
 def compare(records: Sequence[Record], metric: str | None = None, planned: int | None = None) -> Comparison:

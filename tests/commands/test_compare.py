@@ -62,7 +62,7 @@ def test_a_sweep_with_a_failed_job_has_its_page(gantrain: Command) -> None:
     page = (the_sweep() / files.COMPARISON).read_text(encoding="utf-8")
     assert page.count('<tr data-run="') == 2
     assert "failed: optim.lr_d: must be above 0" in page
-    assert "1 of 2 runs failed (<code>optim.lr_d=-1</code>)." in page
+    assert "1 of 2 runs failed (<code>optim.lr_d=-1</code>): optim.lr_d: must be above 0" in page
 
 
 def test_runs_by_name(gantrain: Command) -> None:

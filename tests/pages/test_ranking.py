@@ -377,6 +377,27 @@ def test_what_is_wrong_with_some_of_the_others_too_is_said(tmp_path: Path) -> No
     assert "The doctor says of `loss=bce`: checkerboard (GD301), as in 1 of the other runs." in told
 
 
+def test_what_sets_a_choice_apart_is_said_beside_the_cause(tmp_path: Path) -> None:
+    """Dropped modes, which another choice has as well, are the cause; the pattern is its own."""
+    modes = CHECKERBOARD | {"rule": "GD202", "title": "Part of the data is missing"}
+    pattern = CHECKERBOARD | {"primary": False}
+    last = seeds(BCE, 0.12, 0.13, findings=[modes, pattern])
+    first = seeds(HINGE, 0.1, 0.11)
+    first[1]["findings"] = [modes]
+    told = compared(tmp_path / "apart", *first, *last).verdict
+    assert (
+        "of `loss=bce`: part of the data is missing (GD202), as in 1 of the other runs, and checkerboard "
+        "(GD301), which no other choice has." in told
+    )
+    first[0]["findings"] = [pattern]
+    assert "(GD202), as in 1 of the other runs." in (
+        both := compared(tmp_path / "both", *first, *last).verdict
+    )
+    assert "which no other" not in both
+    last = seeds(BCE, 0.12, 0.13, findings=[modes, pattern | {"because_of": ["GD202"]}])
+    assert "GD301" not in compared(tmp_path / "symptom", *first[1:], *last).verdict
+
+
 def test_a_fault_of_single_runs_is_told_of_them(tmp_path: Path) -> None:
     first, second = seeds(HINGE, 0.1, 0.11), seeds(BCE, 0.12, 0.13)
     first[1]["findings"] = [CHECKERBOARD]
@@ -431,7 +452,7 @@ def test_a_choice_that_diverges_is_not_best_by_the_seed_that_survived(tmp_path: 
     assert [candidate.name for candidate in comparison.candidates] == ["loss=bce", "loss=hinge"]
     assert comparison.verdict == (
         "`loss=bce` is best on fd_rand (lower is better), 0.21 ± 0.01 over 3 seeds, before `loss=hinge`, "
-        "0.1 with one seed, 2 of 3 diverged. 2 of 6 runs failed (`loss=hinge`)."
+        "0.1 with one seed, 2 of 3 diverged. 2 of 6 runs failed (`loss=hinge`): not finite."
     )
 
 
@@ -441,7 +462,7 @@ def test_a_full_disk_is_not_held_against_a_choice(tmp_path: Path) -> None:
     assert comparison.verdict == (
         "`loss=hinge` seems best on fd_rand (lower is better), 0.105 ± 0.0071 over 2 seeds, before "
         f"`loss=bce`, 0.21 ± 0.01 over 3 seeds; {SURER.replace('2,3', '3,4')}. "
-        "1 of 6 runs failed (`loss=hinge`)."
+        "1 of 6 runs failed (`loss=hinge`): no space left on device."
     )
 
 
@@ -578,8 +599,8 @@ def test_failed_and_unfinished_runs_are_counted(tmp_path: Path) -> None:
     killed = {**HINGE, "seed": 1, "fd": [0.3], "status": "killed"}
     comparison = compared(tmp_path, *seeds(HINGE, 0.1), *seeds(BCE, 0.2), lost, going, killed)
     assert comparison.verdict.endswith(
-        "1 of 5 runs failed (`loss=wgan`); 1 of 5 runs killed, or training on another machine "
-        "(`loss=hinge`); 1 of 5 runs not finished (`loss=bce`)."
+        "1 of 5 runs failed (`loss=wgan`): generator: not finite; more. 1 of 5 runs killed, or training on "
+        "another machine (`loss=hinge`). 1 of 5 runs not finished (`loss=bce`)."
     )
     assert comparison.ranked[-1].error == "generator: not finite"
     assert comparison.candidates[-1].spread is None
